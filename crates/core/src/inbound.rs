@@ -1,0 +1,89 @@
+//! What a channel hands to the host.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::Address,
+    ids::{Handle, PlatformMessageId},
+};
+
+/// The longest text of one inbound message that is taken, in bytes.
+pub const TEXT_LIMIT_BYTES: usize = 256 * 1024;
+/// The most attachments of one inbound message that are taken.
+pub const ATTACHMENTS_LIMIT: usize = 16;
+/// The largest attachment that is taken, in bytes.
+pub const ATTACHMENT_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// One message as the platform told it, not yet stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundEvent {
+    /// Where it was said, and where the answer goes.
+    pub address: Address,
+    /// The platform's id of the message: the same message always has the same id.
+    pub message_id: PlatformMessageId,
+    /// Who said it.
+    pub sender: Sender,
+    /// Is the chat between one person and the bot, or a group?
+    pub chat_kind: ChatKind,
+    /// Does the platform itself confirm that the bot was addressed? True in direct chats.
+    pub addressed: bool,
+    /// When the platform says it was sent.
+    pub sent_at: Timestamp,
+    /// What was said.
+    pub text: String,
+    /// The message this one replies to, where the platform tells.
+    pub reply_to: Option<Quote>,
+    /// Files that came with it.
+    pub attachments: Vec<Attachment>,
+}
+
+/// The person behind a message, as the platform proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The platform's stable id of the person; never a display name.
+    pub handle: Handle,
+    /// What the person calls themselves: for show only, never for a decision.
+    pub name: Option<String>,
+}
+
+/// Is a chat between two, or among many?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatKind {
+    /// One person and the bot.
+    Direct,
+    /// Several people.
+    Group,
+}
+
+/// The message that another one replies to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// Who said it, where the platform tells.
+    pub sender: Option<String>,
+    /// What it said.
+    pub text: String,
+}
+
+/// A file that came with a message, already read and bounded by the adapter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// The name the sender gave; untrusted, never used as a path as it is.
+    pub name: String,
+    /// The media type the platform told, e.g. `image/png`.
+    pub media_type: Option<String>,
+    /// The content, at most [`ATTACHMENT_LIMIT_BYTES`].
+    pub content: Vec<u8>,
+}
+
+impl std::fmt::Debug for Attachment {
+    /// Content never reaches a log: only its length is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attachment")
+            .field("name", &self.name)
+            .field("media_type", &self.media_type)
+            .field("content_bytes", &self.content.len())
+            .finish()
+    }
+}

@@ -1,0 +1,25 @@
+//! The vocabulary and the decisions of Anchorhold.
+//!
+//! **For**: every type that more than one crate speaks about (ids, addresses, messages, entities)
+//! and every decision of the data path, each a pure function of its arguments.
+//!
+//! **Deliberately not**: input, output, a clock, randomness, tokio. Time and random bytes come in
+//! as arguments; [`clock`] only names the two interfaces that hand them in.
+//!
+//! **Must stay true**: the same arguments give the same answer, and no input can panic.
+//!
+//! **Start at** [`route`] (who hears a message), then [`schedule`] (who gets a sandbox next),
+//! [`liveness`] (is a sandbox still working) and [`retry`] (when to try again).
+#![warn(missing_docs)]
+
+pub mod address;
+pub mod clock;
+pub mod entity;
+pub mod ids;
+pub mod inbound;
+pub mod liveness;
+pub mod outbound;
+pub mod retry;
+pub mod route;
+pub mod sandbox;
+pub mod schedule;

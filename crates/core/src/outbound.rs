@@ -1,0 +1,93 @@
+//! What the host asks a channel to do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::PlatformMessageId;
+
+/// The longest text of one outbound row that is taken from a sandbox, in bytes.
+pub const TEXT_LIMIT_BYTES: usize = 1024 * 1024;
+/// The largest file that is taken from an outbox, in bytes.
+pub const FILE_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
+/// The most files of one outbound row.
+pub const FILES_LIMIT: usize = 16;
+
+/// One operation on a platform. Exhaustive: a new one fails to compile in every adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboundOp {
+    /// Say something new.
+    Post {
+        /// `CommonMark` text, already fitted to the platform's limit; may be empty if there are files.
+        text: String,
+        /// Files, content included.
+        files: Vec<OutboundFile>,
+        /// The message this one answers, for platforms that show it.
+        reply_to: Option<PlatformMessageId>,
+    },
+    /// Replace the text of a message of ours.
+    Edit {
+        /// The message to change.
+        target: PlatformMessageId,
+        /// Its new text.
+        text: String,
+    },
+    /// Take a message of ours back.
+    Delete {
+        /// The message to take back.
+        target: PlatformMessageId,
+    },
+    /// Put a reaction on a message.
+    React {
+        /// The message to react to.
+        target: PlatformMessageId,
+        /// The reaction as a Unicode emoji.
+        emoji: String,
+    },
+    /// Ask something with fixed answers.
+    Ask(Question),
+    /// Show that an answer is being made; nothing to keep, nothing to retry.
+    Typing,
+}
+
+impl OutboundOp {
+    /// The operation's name, for logs and records.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Post { .. } => "post",
+            Self::Edit { .. } => "edit",
+            Self::Delete { .. } => "delete",
+            Self::React { .. } => "react",
+            Self::Ask(_) => "ask",
+            Self::Typing => "typing",
+        }
+    }
+}
+
+/// A question with fixed answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// A short heading.
+    pub title: String,
+    /// The question itself.
+    pub text: String,
+    /// The answers to choose from, in order.
+    pub options: Vec<String>,
+}
+
+/// A file on its way out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutboundFile {
+    /// The name to show.
+    pub name: String,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+impl std::fmt::Debug for OutboundFile {
+    /// Content never reaches a log: only its length is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OutboundFile")
+            .field("name", &self.name)
+            .field("content_bytes", &self.content.len())
+            .finish()
+    }
+}

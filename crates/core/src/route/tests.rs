@@ -1,0 +1,265 @@
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    address::Address,
+    entity::ManagedBy,
+    ids::{ChannelName, ConversationId, Handle, PlatformMessageId, ThreadId, WiringId},
+    inbound::Sender,
+};
+
+const AGENT: [u8; 10] = [1; 10];
+const OTHER: [u8; 10] = [2; 10];
+
+fn agent(random: [u8; 10]) -> AgentGroupId {
+    AgentGroupId::mint(Timestamp::UNIX_EPOCH, random)
+}
+
+fn chat(text: &str) -> ChatId {
+    ChatId::parse(text).unwrap()
+}
+
+fn event() -> InboundEvent {
+    InboundEvent {
+        address: Address {
+            channel: ChannelName::parse("room").unwrap(),
+            chat: chat("c1"),
+            thread: Some(ThreadId::parse("t1").unwrap()),
+        },
+        message_id: PlatformMessageId::parse("m1").unwrap(),
+        sender: Sender {
+            handle: Handle::parse("u1").unwrap(),
+            name: None,
+        },
+        chat_kind: ChatKind::Group,
+        addressed: false,
+        sent_at: Timestamp::UNIX_EPOCH,
+        text: "deploy the thing".to_owned(),
+        reply_to: None,
+        attachments: Vec::new(),
+    }
+}
+
+fn conversation() -> Conversation {
+    Conversation {
+        id: ConversationId::mint(Timestamp::UNIX_EPOCH, [3; 10]),
+        channel: ChannelName::parse("room").unwrap(),
+        chat: chat("c1"),
+        kind: ChatKind::Group,
+        unknown_senders: UnknownSenderPolicy::Strict,
+    }
+}
+
+fn wiring(random: [u8; 10], wired: Option<&str>) -> Wiring {
+    Wiring {
+        id: WiringId::mint(Timestamp::UNIX_EPOCH, [4; 10]),
+        channel: ChannelName::parse("room").unwrap(),
+        chat: wired.map(chat),
+        agent_group: agent(random),
+        engage: EngageMode::Pattern,
+        pattern: Some(".".to_owned()),
+        sender_scope: SenderScope::All,
+        ignored: IgnoredPolicy::Drop,
+        session_mode: SessionMode::Shared,
+        managed_by: ManagedBy::File,
+    }
+}
+
+struct Case {
+    event: InboundEvent,
+    conversation: Conversation,
+    wiring: Wiring,
+    facts: Facts,
+}
+
+fn check(change: impl FnOnce(&mut Case), expect: impl FnOnce(&Case) -> Decision) {
+    let mut case = Case {
+        event: event(),
+        conversation: conversation(),
+        wiring: wiring(AGENT, Some("c1")),
+        facts: Facts {
+            sender_known: true,
+            subscribed: false,
+            threads: true,
+        },
+    };
+    change(&mut case);
+    let decision = route(&case.event, &case.conversation, &case.wiring, case.facts);
+    assert_eq!(decision, expect(&case));
+}
+
+fn key(case: &Case) -> SessionKey {
+    SessionKey {
+        agent_group: case.wiring.agent_group,
+        conversation: Some(case.conversation.id),
+        thread: None,
+    }
+}
+
+fn wakes(case: &Case) -> Decision {
+    Decision::Wake {
+        session: key(case),
+        subscribe: false,
+    }
+}
+
+fn declines(reason: Reason) -> impl FnOnce(&Case) -> Decision {
+    move |_| Decision::Decline(reason)
+}
+
+#[test]
+fn a_pattern_engages_where_it_matches() {
+    check(|_| {}, wakes);
+    check(|c| c.wiring.pattern = Some("^deploy\\b".to_owned()), wakes);
+    check(
+        |c| c.wiring.pattern = Some("^Deploy".to_owned()),
+        declines(Reason::NotEngaged),
+    );
+}
+
+#[test]
+fn a_pattern_that_can_not_be_used_never_fails_open() {
+    for bad in [
+        Some("(".to_owned()),
+        None,
+        Some("a".repeat(PATTERN_LIMIT_BYTES + 1)),
+    ] {
+        check(|c| c.wiring.pattern = bad, declines(Reason::BadPattern));
+    }
+}
+
+#[test]
+fn a_mention_engages_when_the_platform_confirms_it() {
+    check(
+        |c| c.wiring.engage = EngageMode::Mention,
+        declines(Reason::NotEngaged),
+    );
+    check(
+        |c| {
+            c.wiring.engage = EngageMode::Mention;
+            c.event.addressed = true;
+        },
+        wakes,
+    );
+}
+
+#[test]
+fn a_sticky_mention_subscribes_once_and_then_hears_everything() {
+    let sticky = |c: &mut Case| c.wiring.engage = EngageMode::MentionSticky;
+    check(sticky, declines(Reason::NotEngaged));
+    check(
+        |c| {
+            sticky(c);
+            c.event.addressed = true;
+        },
+        |c| Decision::Wake {
+            session: key(c),
+            subscribe: true,
+        },
+    );
+    check(
+        |c| {
+            sticky(c);
+            c.facts.subscribed = true;
+        },
+        wakes,
+    );
+}
+
+#[test]
+fn what_does_not_engage_is_context_only_where_the_wiring_keeps_it() {
+    check(
+        |c| {
+            c.wiring.engage = EngageMode::Mention;
+            c.wiring.ignored = IgnoredPolicy::Accumulate;
+        },
+        |c| Decision::Keep(key(c)),
+    );
+}
+
+#[test]
+fn what_access_refuses_is_not_even_context() {
+    let stranger = |c: &mut Case| {
+        c.facts.sender_known = false;
+        c.wiring.ignored = IgnoredPolicy::Accumulate;
+    };
+    check(stranger, declines(Reason::UnknownSender));
+    check(
+        |c| {
+            stranger(c);
+            c.conversation.unknown_senders = UnknownSenderPolicy::RequestApproval;
+        },
+        declines(Reason::UnknownSender),
+    );
+    check(
+        |c| {
+            stranger(c);
+            c.conversation.unknown_senders = UnknownSenderPolicy::Public;
+            c.wiring.sender_scope = SenderScope::Known;
+        },
+        declines(Reason::OutOfScope),
+    );
+    check(
+        |c| {
+            stranger(c);
+            c.conversation.unknown_senders = UnknownSenderPolicy::Public;
+        },
+        wakes,
+    );
+}
+
+#[test]
+fn threads_split_sessions_only_in_groups_on_channels_that_have_them() {
+    let per_thread = |c: &mut Case| c.wiring.session_mode = SessionMode::PerThread;
+    check(per_thread, |c| Decision::Wake {
+        session: SessionKey {
+            thread: c.event.address.thread.clone(),
+            ..key(c)
+        },
+        subscribe: false,
+    });
+    check(
+        |c| {
+            per_thread(c);
+            c.event.chat_kind = ChatKind::Direct;
+        },
+        wakes,
+    );
+    check(
+        |c| {
+            per_thread(c);
+            c.facts.threads = false;
+        },
+        wakes,
+    );
+    check(
+        |c| c.wiring.session_mode = SessionMode::AgentShared,
+        |c| Decision::Wake {
+            session: SessionKey {
+                conversation: None,
+                thread: None,
+                ..key(c)
+            },
+            subscribe: false,
+        },
+    );
+}
+
+#[test]
+fn a_wiring_of_the_chat_itself_replaces_the_instance_wide_one_of_the_same_agent() {
+    let wirings = [
+        wiring(AGENT, None),
+        wiring(OTHER, None),
+        wiring(AGENT, Some("c1")),
+        wiring(OTHER, Some("c2")),
+    ];
+    let heard = |text: &str| {
+        applicable(&wirings, &chat(text))
+            .iter()
+            .map(|w| (w.agent_group, w.chat.is_some()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(heard("c1"), [(agent(OTHER), false), (agent(AGENT), true)]);
+    assert_eq!(heard("c2"), [(agent(AGENT), false), (agent(OTHER), true)]);
+    assert_eq!(heard("c3"), [(agent(AGENT), false), (agent(OTHER), false)]);
+}
