@@ -1,1 +1,46 @@
-//! (being written)
+//! The two files between host and sandbox, and the few small things beside them.
+//!
+//! **For**: `in/inbound.db`, written by the host alone and mounted read-only into the sandbox, and
+//! `out/outbound.db`, written by the agent-runner alone; the `in/inbox/` and `out/outbox/` folders;
+//! the progress file; the bells. One crate for both sides, so that neither can misread the other.
+//!
+//! **Deliberately not**: async code (callers bring their own threads), a clock, the central database.
+//!
+//! **Must stay true**:
+//! 1. One writer per file. The host opens `outbound.db` for writing only with an
+//!    [`Exited`](anchorhold_core::sandbox::Exited), the proof that no process in the sandbox is left.
+//! 2. Everything in `out/` is hostile to the host: opened without following links, of bounded size,
+//!    read with bounded work, and judged row by row. What is wrong in one session stays there.
+//! 3. Rollback journal, no WAL, no memory map: a WAL file does not open through a read-only mount.
+//! 4. `BUSY`, and `READONLY_ROLLBACK` after a writer was killed, mean "later", never "empty".
+//! 5. The host's sequence numbers are even, the agent's odd, one increasing order over both files.
+//! 6. A turn's answers and its completions are one transaction.
+//!
+//! **Start at** [`HostSide`] for the host, [`RunnerSide`] for the agent-runner.
+#![warn(missing_docs)]
+
+pub mod bell;
+mod error;
+mod host;
+mod inbox;
+mod layout;
+mod open;
+mod outbox;
+mod payload;
+pub mod progress;
+mod pull;
+mod recover;
+mod runner;
+mod schema;
+mod seq;
+
+pub use error::{Disposition, Error};
+pub use host::{Appended, HostSide, InboundMeta, NewInbound, Settings};
+pub use payload::{Chat, Inbound, InboxFile, Outbound, Undecodable};
+pub use pull::{Claim, Cursors, HandledRow, HandledState, OutboundRow, Pulled, Rejected};
+pub use recover::Recovered;
+pub use runner::{Emit, Finish, Handled, InboundRow, Offer, OutboxFile, RunnerSide, UnknownRow};
+pub use seq::Seq;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,337 @@
+//! The host's side: what it writes into `inbound.db`.
+
+use anchorhold_core::{
+    address::Address,
+    ids::{ChannelName, ChatId, IdError, PlatformMessageId, ThreadId},
+    inbound::Attachment,
+    sandbox::Generation,
+};
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Inbound, Seq,
+    inbox::store_files,
+    layout::{Layout, open_dir},
+    open,
+    progress::{self, Progress},
+};
+
+/// One session's files, as the host handles them. Opens them anew for each operation.
+///
+/// Every call blocks on the disk: make it on a thread that may.
+#[derive(Clone, Debug)]
+pub struct HostSide {
+    pub(crate) root: Utf8PathBuf,
+    pub(crate) layout: Layout,
+}
+
+/// A message to be appended.
+#[derive(Debug)]
+pub struct NewInbound<'a> {
+    /// Where it was said.
+    pub address: &'a Address,
+    /// The platform's id of it: appending the same one twice changes nothing.
+    pub platform_id: &'a PlatformMessageId,
+    /// Does it wake the agent, or is it context?
+    pub triggers: bool,
+    /// What it says; the files are added by [`HostSide::append`].
+    pub payload: Inbound,
+    /// Files that came with it.
+    pub attachments: &'a [Attachment],
+}
+
+/// What became of a message that was to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its number.
+    pub seq: Seq,
+    /// Was it new? `false` if it had been appended before.
+    pub fresh: bool,
+}
+
+/// What `inbound.db` says of a message besides its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundMeta {
+    /// Its number.
+    pub seq: Seq,
+    /// Where it was said, and where its answer goes.
+    pub address: Address,
+    /// The platform's id of it.
+    pub platform_id: PlatformMessageId,
+    /// Does it wake the agent, or is it context?
+    pub triggers: bool,
+    /// Is it still to be answered?
+    pub open: bool,
+    /// When it was appended.
+    pub created_at: Timestamp,
+}
+
+/// What the host tells the agent-runner about its group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The name the agent goes by.
+    pub agent_name: String,
+    /// Which provider runs the turns.
+    pub provider: String,
+    /// Which model, where the provider has several.
+    pub model: Option<String>,
+    /// The most messages of one turn.
+    pub prompt_messages: u32,
+    /// The agent's numbers begin above this one, even if `outbound.db` had to be made anew.
+    pub floor: i64,
+}
+
+impl HostSide {
+    /// The files of the session in `root`; nothing is touched.
+    pub fn at(root: &Utf8Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            layout: Layout::in_session(root),
+        }
+    }
+
+    /// Makes the folders and an empty `inbound.db`, if they are not there.
+    ///
+    /// `owner` (uid, gid) gets what the sandbox writes, where that is not the host's own user.
+    pub fn create(root: &Utf8Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
+        let side = Self::at(root);
+        side.layout.create(owner)?;
+        side.inbound()?;
+        Ok(side)
+    }
+
+    /// The folder that is mounted read-only.
+    pub fn in_dir(&self) -> &Utf8Path {
+        &self.layout.in_dir
+    }
+
+    /// The folder that the sandbox writes.
+    pub fn out_dir(&self) -> &Utf8Path {
+        &self.layout.out_dir
+    }
+
+    /// Appends messages in one transaction, durable against power loss when this returns.
+    ///
+    /// A message with a known platform id keeps its number and changes nothing.
+    pub fn append(
+        &self,
+        messages: Vec<NewInbound<'_>>,
+        now: Timestamp,
+    ) -> Result<Vec<Appended>, Error> {
+        let path = self.layout.inbound();
+        let failed = Error::sql(&path, "append");
+        let mut highest = self.highest_outbound();
+        let mut connection = self.inbound()?;
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(&failed)?;
+        let mut appended = Vec::with_capacity(messages.len());
+        for message in messages {
+            if let Some(seq) = known(&transaction, &message).map_err(&failed)? {
+                appended.push(Appended { seq, fresh: false });
+                continue;
+            }
+            let own: i64 = transaction
+                .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                    row.get(0)
+                })
+                .map_err(&failed)?;
+            highest = highest.max(own);
+            let seq = Seq::host_after(highest);
+            self.insert(&transaction, message, seq, now)?;
+            appended.push(Appended { seq, fresh: true });
+        }
+        transaction.commit().map_err(&failed)?;
+        // The commit is the removal of the journal, which only this makes durable.
+        open_dir(&self.layout.in_dir)?
+            .sync_all()
+            .map_err(Error::io(&self.layout.in_dir, "make durable"))?;
+        Ok(appended)
+    }
+
+    fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        message: NewInbound<'_>,
+        seq: Seq,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let path = self.layout.inbound();
+        let files = store_files(&self.layout, seq, message.attachments)?;
+        let payload = match message.payload {
+            Inbound::Chat(mut chat) => {
+                chat.files = files;
+                Inbound::Chat(chat)
+            }
+        };
+        let encoded = payload
+            .encode()
+            .map_err(|source| Error::Encode { source })?;
+        transaction
+            .execute(
+                "INSERT INTO messages (seq, channel, chat, thread, platform_id, triggers, status,
+                 tries, due_at, kind, version, payload, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', 0, ?7, ?8, ?9, ?10, ?7)",
+                params![
+                    seq.get(),
+                    message.address.channel.as_str(),
+                    message.address.chat.as_str(),
+                    message.address.thread.as_ref().map(ThreadId::as_str),
+                    message.platform_id.as_str(),
+                    message.triggers,
+                    now.as_millisecond(),
+                    encoded.kind,
+                    encoded.version,
+                    encoded.payload,
+                ],
+            )
+            .map_err(Error::sql(&path, "append"))?;
+        Ok(())
+    }
+
+    /// Sets when a message may be tried again, and how often it was tried.
+    pub fn reschedule(&self, messages: &[(Seq, u32, Timestamp)]) -> Result<(), Error> {
+        self.write("reschedule", |transaction| {
+            for (seq, tries, due) in messages {
+                transaction.execute(
+                    "UPDATE messages SET tries = ?2, due_at = ?3 WHERE seq = ?1 AND status = 'open'",
+                    params![seq.get(), tries, due.as_millisecond()],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Marks messages as ended, answered or given up: they are not offered again.
+    pub fn close(&self, messages: &[Seq]) -> Result<(), Error> {
+        self.write("close", |transaction| {
+            for seq in messages {
+                transaction.execute(
+                    "UPDATE messages SET status = 'closed' WHERE seq = ?1",
+                    [seq.get()],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Tells the agent-runner about its group; read when it starts.
+    pub fn write_settings(&self, settings: &Settings) -> Result<(), Error> {
+        let body = serde_json::to_string(settings).map_err(|source| Error::Encode { source })?;
+        self.write("write the settings", |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO settings (id, body) VALUES (1, ?1)",
+                [&body],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// What was appended after `seq`, oldest first, at most `limit`.
+    pub fn inbound_after(&self, seq: i64, limit: u32) -> Result<Vec<InboundMeta>, Error> {
+        let path = self.layout.inbound();
+        let failed = Error::sql(&path, "read");
+        let connection = self.inbound()?;
+        let mut statement = connection
+            .prepare(
+                "SELECT seq, channel, chat, thread, platform_id, triggers, status = 'open',
+                 created_at FROM messages WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            )
+            .map_err(&failed)?;
+        let rows = statement
+            .query_map(params![seq, limit], |row| Ok(meta(row)))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(&failed)?;
+        rows.into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(&failed)
+    }
+
+    /// What the runner last said of its progress; `None` if this generation said nothing yet.
+    pub fn progress(&self, generation: Generation) -> Result<Option<Progress>, Error> {
+        let progress = progress::read(&self.layout.out_dir)?;
+        Ok(progress.filter(|progress| progress.generation == generation))
+    }
+
+    pub(crate) fn inbound(&self) -> Result<Connection, Error> {
+        open::inbound_rw(&self.layout.inbound())
+    }
+
+    fn write(
+        &self,
+        doing: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), Error> {
+        let path = self.layout.inbound();
+        let mut connection = self.inbound()?;
+        connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                change(&transaction)?;
+                transaction.commit()
+            })
+            .map_err(Error::sql(&path, doing))
+    }
+
+    /// The agent's highest number, so that ours is above it. An unreadable file is no reason to
+    /// refuse a person's message: its rows are then judged, and refused, where they are read.
+    fn highest_outbound(&self) -> i64 {
+        let Ok(Some(connection)) = open::outbound_hostile_ro(&self.layout) else {
+            return 0;
+        };
+        connection
+            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                row.get(0)
+            })
+            .unwrap_or(0)
+    }
+}
+
+fn known(
+    transaction: &Transaction<'_>,
+    message: &NewInbound<'_>,
+) -> Result<Option<Seq>, rusqlite::Error> {
+    let seq: Option<i64> = transaction
+        .query_row(
+            "SELECT seq FROM messages WHERE channel = ?1 AND chat = ?2 AND platform_id = ?3",
+            [
+                message.address.channel.as_str(),
+                message.address.chat.as_str(),
+                message.platform_id.as_str(),
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(seq.and_then(Seq::new))
+}
+
+fn meta(row: &rusqlite::Row<'_>) -> Result<InboundMeta, rusqlite::Error> {
+    let text = |index: usize| row.get::<_, String>(index);
+    let bad = |index: usize| {
+        move |source: IdError| {
+            let kind = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(index, kind, Box::new(source))
+        }
+    };
+    let raw: i64 = row.get(0)?;
+    let ms: i64 = row.get(7)?;
+    Ok(InboundMeta {
+        seq: Seq::new(raw).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, raw))?,
+        address: Address {
+            channel: ChannelName::parse(&text(1)?).map_err(bad(1))?,
+            chat: ChatId::parse(&text(2)?).map_err(bad(2))?,
+            thread: row
+                .get::<_, Option<String>>(3)?
+                .map(|thread| ThreadId::parse(&thread).map_err(bad(3)))
+                .transpose()?,
+        },
+        platform_id: PlatformMessageId::parse(&text(4)?).map_err(bad(4))?,
+        triggers: row.get(5)?,
+        open: row.get(6)?,
+        created_at: Timestamp::from_millisecond(ms)
+            .map_err(|_out_of_range| rusqlite::Error::IntegralValueOutOfRange(7, ms))?,
+    })
+}

@@ -1,0 +1,225 @@
+//! How each side opens each file. Nothing else in the project opens a session file.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that opens session files"
+)]
+
+use std::{io::Read, time::Duration};
+
+use camino::Utf8Path;
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+
+use crate::{
+    Error,
+    layout::{Found, Layout, OUTBOUND, open_dir, open_plain},
+    schema,
+};
+
+/// The largest `outbound.db` that the host reads.
+const OUTBOUND_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+/// How long a side waits for the other's lock before it says "later".
+const BUSY: Duration = Duration::from_millis(250);
+/// Work that one reading of a hostile file may cost, in units of 1,000 SQLite instructions.
+const WORK_LIMIT: u32 = 20_000;
+
+/// The host writes `inbound.db`; makes and migrates it.
+pub(crate) fn inbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    writable(path, flags, schema::INBOUND)
+}
+
+/// The runner writes `outbound.db`; makes and migrates it.
+pub(crate) fn outbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    writable(path, flags, schema::OUTBOUND)
+}
+
+/// The runner reads `inbound.db` through its read-only mount. Opened anew for each reading: over
+/// some mounts an open file does not see what the host wrote since.
+pub(crate) fn inbound_ro(path: &Utf8Path) -> Result<Connection, Error> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found: i32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(Error::sql(path, "read the version"))?;
+    if found == schema::VERSION {
+        return Ok(connection);
+    }
+    Err(Error::TooNew {
+        path: path.to_owned(),
+        found,
+        known: schema::VERSION,
+    })
+}
+
+/// The host reads the hostile `outbound.db`; `None` if there is none yet.
+pub(crate) fn outbound_hostile_ro(layout: &Layout) -> Result<Option<Connection>, Error> {
+    outbound_hostile(layout, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// The host repairs the hostile `outbound.db` of a sandbox that is proven gone.
+pub(crate) fn outbound_hostile_rw(layout: &Layout) -> Result<Option<Connection>, Error> {
+    refuse_super_journal(layout)?;
+    outbound_hostile(layout, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+fn outbound_hostile(layout: &Layout, flags: OpenFlags) -> Result<Option<Connection>, Error> {
+    let path = layout.outbound();
+    let dir = open_dir(&layout.out_dir)?;
+    let mut file = match open_plain(&dir, &layout.out_dir, OUTBOUND, OUTBOUND_LIMIT_BYTES)? {
+        Found::Absent => return Ok(None),
+        Found::Plain(file) => file,
+    };
+    for companion in ["outbound.db-journal", "outbound.db-wal", "outbound.db-shm"] {
+        // Refuses what is no plain file: SQLite would open it, and a pipe would block it.
+        open_plain(&dir, &layout.out_dir, companion, OUTBOUND_LIMIT_BYTES)?;
+    }
+    let mut header = [0_u8; 20];
+    if file.read_exact(&mut header).is_err() {
+        // Shorter than a header: its writer has not committed yet.
+        return Ok(None);
+    }
+    // Bytes 18 and 19 say 2 for a WAL file (<https://sqlite.org/fileformat.html#the_database_header>).
+    if header.get(18..20) != Some(&[1, 1]) {
+        return Err(Error::hostile(
+            &path,
+            "it is no SQLite file with a rollback journal",
+        ));
+    }
+    let connection = open(&path, flags)?;
+    harden(&connection).map_err(Error::sql(&path, "guard"))?;
+    check_schema(&connection, &path)?;
+    Ok(Some(connection))
+}
+
+/// A rollback journal can name a second journal that SQLite then opens, and deletes, wherever it is.
+/// Ours never does, so one that does was forged (<https://sqlite.org/fileformat.html#the_rollback_journal>).
+fn refuse_super_journal(layout: &Layout) -> Result<(), Error> {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let path = layout.out_dir.join("outbound.db-journal");
+    let dir = open_dir(&layout.out_dir)?;
+    let found = open_plain(
+        &dir,
+        &layout.out_dir,
+        "outbound.db-journal",
+        OUTBOUND_LIMIT_BYTES,
+    )?;
+    let Found::Plain(file) = found else {
+        return Ok(());
+    };
+    let len = file.metadata().map_err(Error::io(&path, "look at"))?.len();
+    let Some(tail_at) = len.checked_sub(8) else {
+        return Ok(());
+    };
+    let mut tail = [0_u8; 8];
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut tail, tail_at)
+        .map_err(Error::io(&path, "read"))?;
+    if tail == MAGIC && tail_at > 0 {
+        return Err(Error::hostile(&path, "it names another journal"));
+    }
+    Ok(())
+}
+
+fn writable(path: &Utf8Path, flags: OpenFlags, steps: &[&str]) -> Result<Connection, Error> {
+    let mut connection = open(path, flags)?;
+    connection
+        .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+        .and_then(|()| connection.pragma_update(None, "synchronous", "NORMAL"))
+        .map_err(Error::sql(path, "set up"))?;
+    match schema::migrate(&mut connection, steps).map_err(Error::sql(path, "migrate"))? {
+        Ok(()) => Ok(connection),
+        Err(found) => Err(Error::TooNew {
+            path: path.to_owned(),
+            found,
+            known: schema::VERSION,
+        }),
+    }
+}
+
+fn open(path: &Utf8Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::sql(path, "open"))?;
+    connection
+        .busy_timeout(BUSY)
+        .and_then(|()| connection.pragma_update(None, "mmap_size", 0))
+        .map_err(Error::sql(path, "set up"))?;
+    Ok(connection)
+}
+
+/// Takes from a connection everything that a forged file could use against its reader.
+fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        connection.set_db_config(setting, on)?;
+    }
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, 4 * 1024 * 1024),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 * 1024),
+        (Limit::SQLITE_LIMIT_COLUMN, 32),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 64),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 4),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, value)?;
+    }
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "cache_size", -256)?;
+    let mut work = 0_u32;
+    connection.progress_handler(
+        1_000,
+        Some(move || {
+            work = work.saturating_add(1);
+            work > WORK_LIMIT
+        }),
+    )
+}
+
+/// The file must have exactly the tables that an agent-runner makes, letter for letter: then no
+/// view, trigger, generated column or missing key can stand where a plain table is expected.
+fn check_schema(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
+    let found: i32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(Error::sql(path, "read the version"))?;
+    // A sandbox that outlived an update of the host still writes the version it began with.
+    let steps = usize::try_from(found)
+        .ok()
+        .and_then(|done| schema::OUTBOUND.get(..done));
+    let Some(steps) = steps.filter(|steps| !steps.is_empty()) else {
+        return Err(Error::hostile(
+            path,
+            format!("it has schema version {found}"),
+        ));
+    };
+    let mut expected: Vec<String> = Vec::new();
+    for step in steps {
+        expected.extend(step.split(';').map(normal).filter(|sql| !sql.is_empty()));
+    }
+    expected.sort();
+    let mut statement = connection
+        .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL LIMIT 64")
+        .map_err(Error::sql(path, "read the schema"))?;
+    let mut present = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(Error::sql(path, "read the schema"))?;
+    for sql in &mut present {
+        *sql = normal(sql);
+    }
+    present.sort();
+    if present == expected {
+        return Ok(());
+    }
+    Err(Error::hostile(
+        path,
+        "its tables are not those of an agent-runner",
+    ))
+}
+
+fn normal(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}

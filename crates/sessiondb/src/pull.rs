@@ -1,0 +1,237 @@
+//! What the host reads from the hostile `outbound.db`, judged row by row.
+
+use anchorhold_core::sandbox::Generation;
+use rusqlite::{Connection, params, types::ValueRef};
+
+use crate::{Error, HostSide, Outbound, Seq, Undecodable, open};
+
+/// The most rows of each kind that one reading takes.
+const ROWS_LIMIT: u32 = 64;
+/// The longest detail of a failed message that is kept, in characters.
+const DETAIL_LIMIT: usize = 500;
+
+/// How far the host has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursors {
+    /// The last message taken.
+    pub out: i64,
+    /// The last end of a message taken.
+    pub handled: i64,
+}
+
+/// What one reading found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// How far was read; to be stored together with what was found.
+    pub cursors: Cursors,
+    /// What the agent says, in order.
+    pub rows: Vec<OutboundRow>,
+    /// Which messages ended, in order.
+    pub handled: Vec<HandledRow>,
+    /// Rows that were refused.
+    pub rejected: Vec<Rejected>,
+    /// Messages that a runner has taken and not ended.
+    pub claims: Vec<Claim>,
+    /// Is there more to read than one reading takes?
+    pub more: bool,
+}
+
+/// One thing the agent says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundRow {
+    /// Its number.
+    pub seq: Seq,
+    /// The message it answers. Claimed by the sandbox: check that the session has it.
+    pub in_reply_to: Option<Seq>,
+    /// What to do.
+    pub op: Outbound,
+}
+
+/// The end of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandledRow {
+    /// Which message. Claimed by the sandbox: check that the session has it.
+    pub seq: Seq,
+    /// How it ended.
+    pub state: HandledState,
+}
+
+/// How a message ended inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandledState {
+    /// A turn that saw it ended well.
+    Done,
+    /// The turn failed, for this reason.
+    Failed(String),
+    /// The runner did not understand it.
+    Unknown(String),
+}
+
+/// A row that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number, as it stood there.
+    pub seq: i64,
+    /// Why.
+    pub why: String,
+}
+
+/// A message that a runner has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which message.
+    pub seq: Seq,
+    /// By which sandbox.
+    pub generation: Generation,
+}
+
+impl HostSide {
+    /// Reads what is new since `cursors`. An absent file is an empty one.
+    ///
+    /// Reading again from the same cursors finds the same rows, so a caller that could not store
+    /// them simply reads again.
+    pub fn pull(&self, cursors: Cursors) -> Result<Pulled, Error> {
+        let path = self.layout.outbound();
+        let Some(connection) = open::outbound_hostile_ro(&self.layout)? else {
+            return Ok(Pulled {
+                cursors,
+                ..Pulled::default()
+            });
+        };
+        let failed = Error::sql(&path, "read");
+        let mut pulled = Pulled {
+            cursors,
+            ..Pulled::default()
+        };
+        // One snapshot: an answer and the end of its message are seen together or not at all.
+        connection.execute_batch("BEGIN").map_err(&failed)?;
+        read_rows(&connection, &mut pulled).map_err(&failed)?;
+        read_handled(&connection, &mut pulled).map_err(&failed)?;
+        pulled.claims = read_claims(&connection).map_err(&failed)?;
+        if pulled.cursors.out < cursors.out || pulled.cursors.handled < cursors.handled {
+            return Err(Error::hostile(&path, "its rows are out of order"));
+        }
+        Ok(pulled)
+    }
+}
+
+fn read_rows(connection: &Connection, pulled: &mut Pulled) -> Result<(), rusqlite::Error> {
+    let mut statement = connection.prepare(
+        "SELECT seq, in_reply_to, kind, version, payload FROM messages
+         WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![pulled.cursors.out, ROWS_LIMIT])?;
+    let mut count = 0_u32;
+    while let Some(row) = rows.next()? {
+        count += 1;
+        let raw: i64 = row.get(0)?;
+        // In a damaged tree rows can come twice or backwards: each is taken once, forwards.
+        if raw <= pulled.cursors.out {
+            pulled.rejected.push(Rejected {
+                seq: raw,
+                why: "out of order".to_owned(),
+            });
+            continue;
+        }
+        match decode_row(row, raw) {
+            Ok(row) => pulled.rows.push(row),
+            Err(why) => pulled.rejected.push(Rejected { seq: raw, why }),
+        }
+        if raw <= Seq::MAX {
+            pulled.cursors.out = raw;
+        }
+    }
+    pulled.more |= count == ROWS_LIMIT;
+    Ok(())
+}
+
+fn decode_row(row: &rusqlite::Row<'_>, raw: i64) -> Result<OutboundRow, String> {
+    let seq = Seq::new(raw)
+        .filter(|seq| !seq.is_host())
+        .ok_or("not a number of an agent")?;
+    let in_reply_to = match row.get_ref(1) {
+        Ok(ValueRef::Integer(raw)) => Some(Seq::new(raw).ok_or("answers an impossible number")?),
+        Ok(ValueRef::Null) => None,
+        Ok(_) | Err(_) => return Err("the number it answers is no number".to_owned()),
+    };
+    let kind = text(row, 2).ok_or("the kind is no text")?;
+    let version = row
+        .get::<_, i64>(3)
+        .map_err(|_not_a_number| "the version is no number")?;
+    let payload = text(row, 4).ok_or("the payload is no text")?;
+    let op =
+        Outbound::decode(kind, version, payload).map_err(|why: Undecodable| why.to_string())?;
+    Ok(OutboundRow {
+        seq,
+        in_reply_to,
+        op,
+    })
+}
+
+fn read_handled(connection: &Connection, pulled: &mut Pulled) -> Result<(), rusqlite::Error> {
+    let mut statement = connection.prepare(
+        "SELECT number, seq, state, detail FROM handled
+         WHERE number > ?1 ORDER BY number LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![pulled.cursors.handled, ROWS_LIMIT])?;
+    let mut count = 0_u32;
+    while let Some(row) = rows.next()? {
+        count += 1;
+        let number: i64 = row.get(0)?;
+        let seq: i64 = row.get(1)?;
+        let detail = text(row, 3)
+            .unwrap_or_default()
+            .chars()
+            .take(DETAIL_LIMIT)
+            .collect();
+        let state = match text(row, 2) {
+            Some("done") => Some(HandledState::Done),
+            Some("failed") => Some(HandledState::Failed(detail)),
+            Some("unknown") => Some(HandledState::Unknown(detail)),
+            Some(_) | None => None,
+        };
+        match (Seq::new(seq).filter(|seq| seq.is_host()), state) {
+            (Some(seq), Some(state)) if number > pulled.cursors.handled => {
+                pulled.handled.push(HandledRow { seq, state });
+            }
+            _ => pulled.rejected.push(Rejected {
+                seq,
+                why: "not the end of a message".to_owned(),
+            }),
+        }
+        if number <= Seq::MAX {
+            pulled.cursors.handled = pulled.cursors.handled.max(number);
+        }
+    }
+    pulled.more |= count == ROWS_LIMIT;
+    Ok(())
+}
+
+/// Only what looks like a claim is one; a forged row can at most hide a claim of its own session.
+pub(crate) fn read_claims(connection: &Connection) -> Result<Vec<Claim>, rusqlite::Error> {
+    let mut statement = connection.prepare(
+        "SELECT seq, generation FROM handled WHERE state = 'claimed' ORDER BY seq LIMIT ?1",
+    )?;
+    let mut rows = statement.query([ROWS_LIMIT])?;
+    let mut claims = Vec::new();
+    while let Some(row) = rows.next()? {
+        let seq = row
+            .get::<_, i64>(0)
+            .ok()
+            .and_then(Seq::new)
+            .filter(|seq| seq.is_host());
+        let generation = row.get::<_, u32>(1).ok().map(Generation);
+        claims.extend(
+            seq.zip(generation)
+                .map(|(seq, generation)| Claim { seq, generation }),
+        );
+    }
+    Ok(claims)
+}
+
+fn text<'a>(row: &'a rusqlite::Row<'_>, index: usize) -> Option<&'a str> {
+    match row.get_ref(index) {
+        Ok(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).ok(),
+        Ok(_) | Err(_) => None,
+    }
+}

@@ -1,0 +1,405 @@
+//! The agent-runner's side: what it reads from `inbound.db` and writes into `outbound.db`.
+
+use std::fs;
+
+use anchorhold_core::sandbox::Generation;
+use camino::Utf8Path;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::{
+    Error, Inbound, Outbound, Seq, Settings,
+    layout::{INBOUND, Layout, OUTBOX},
+    open,
+};
+
+/// One session's files, as the runner in the sandbox handles them. Every call blocks on the disk.
+#[derive(Debug)]
+pub struct RunnerSide {
+    layout: Layout,
+    generation: Generation,
+    outbound: Connection,
+    /// Everything up to here has ended: it need not be looked at again.
+    low_water: i64,
+}
+
+/// What there is to do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Messages to answer in one turn, oldest first, context included. Empty if nothing wakes.
+    pub rows: Vec<InboundRow>,
+    /// Messages that this runner does not understand: to be ended as unknown.
+    pub unknown: Vec<UnknownRow>,
+    /// When the next message that has to wait becomes due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A message to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundRow {
+    /// Its number.
+    pub seq: Seq,
+    /// Does it wake the agent, or is it context?
+    pub triggers: bool,
+    /// How often it was tried before.
+    pub tries: u32,
+    /// When the host stored it.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub payload: Inbound,
+}
+
+/// A message that this runner does not understand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownRow {
+    /// Its number.
+    pub seq: Seq,
+    /// Why it is not understood.
+    pub why: String,
+}
+
+/// How a message ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// A turn that saw it ended well.
+    Done,
+    /// The turn failed, for this reason, which the person is told.
+    Failed {
+        /// A short sentence.
+        why: String,
+    },
+    /// The runner did not understand it.
+    Unknown {
+        /// What it does not know.
+        kind: String,
+    },
+}
+
+/// One thing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emit {
+    /// The message it answers.
+    pub in_reply_to: Option<Seq>,
+    /// What to do.
+    pub op: Outbound,
+    /// Files that go with it; named in the operation by [`RunnerSide::finish`].
+    pub files: Vec<OutboxFile>,
+}
+
+/// A file that goes with a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutboxFile {
+    /// The name to show: one path segment.
+    pub name: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+impl std::fmt::Debug for OutboxFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OutboxFile")
+            .field("name", &self.name)
+            .field("content_bytes", &self.content.len())
+            .finish()
+    }
+}
+
+/// The end of a turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finish {
+    /// Which messages ended, and how.
+    pub handled: Vec<(Seq, Handled)>,
+    /// What the agent says.
+    pub emit: Vec<Emit>,
+    /// What the provider wants to remember; `None` forgets a key.
+    pub state: Vec<(String, Option<String>)>,
+}
+
+impl RunnerSide {
+    /// Opens both files, and makes `outbound.db` if it is not there. What an earlier generation
+    /// was killed in is rolled back here, inside the wall.
+    pub fn open(
+        in_dir: &Utf8Path,
+        out_dir: &Utf8Path,
+        generation: Generation,
+    ) -> Result<Self, Error> {
+        let layout = Layout {
+            in_dir: in_dir.to_owned(),
+            out_dir: out_dir.to_owned(),
+        };
+        let outbound = open::outbound_rw(&layout.outbound())?;
+        Ok(Self {
+            layout,
+            generation,
+            outbound,
+            low_water: 0,
+        })
+    }
+
+    /// What the host says about the group.
+    pub fn settings(&mut self) -> Result<Settings, Error> {
+        let path = self.layout.in_dir.join(INBOUND);
+        let body: String = self
+            .inbound()?
+            .query_row("SELECT body FROM settings WHERE id = 1", [], |row| {
+                row.get(0)
+            })
+            .map_err(Error::sql(&path, "read the settings"))?;
+        serde_json::from_str(&body).map_err(|source| Error::Encode { source })
+    }
+
+    /// Messages that are due and have not ended, oldest first, at most `limit`.
+    ///
+    /// A message that waits for its next try holds back the later ones: order comes before speed.
+    /// One that was tried before is offered alone.
+    /// Context is offered only together with a message that wakes.
+    pub fn offer(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
+        let path = self.layout.in_dir.join(INBOUND);
+        let failed = Error::sql(&path, "read");
+        let inbound = self.inbound()?;
+        let mut statement = inbound
+            .prepare(
+                "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at
+                 FROM messages WHERE status = 'open' AND seq > ?1 ORDER BY seq",
+            )
+            .map_err(&failed)?;
+        let mut rows = statement.query([self.low_water]).map_err(&failed)?;
+        let mut offer = Offer::default();
+        let mut all_ended = true;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let raw: i64 = row.get(0).map_err(&failed)?;
+            let Some(seq) = Seq::new(raw) else { continue };
+            if self.is_handled(seq)? {
+                if all_ended {
+                    self.low_water = raw;
+                }
+                continue;
+            }
+            all_ended = false;
+            let due = Timestamp::from_millisecond(row.get(3).map_err(&failed)?).unwrap_or(now);
+            if due > now {
+                offer.next_due = Some(due);
+                break;
+            }
+            match decode(row, seq).map_err(&failed)? {
+                Ok(row) if row.tries > 0 => {
+                    // What was in a turn that died is tried alone, so that it can be found out
+                    // which message it was, and the others don't share its fate.
+                    if offer.rows.is_empty() {
+                        offer.rows.push(row);
+                    }
+                    break;
+                }
+                Ok(row) => offer.rows.push(row),
+                Err(unknown) => offer.unknown.push(unknown),
+            }
+            if u32::try_from(offer.rows.len()).is_ok_and(|len| len >= limit) {
+                break;
+            }
+        }
+        if !offer.rows.iter().any(|row| row.triggers) {
+            offer.rows.clear();
+        }
+        Ok(offer)
+    }
+
+    /// Takes messages: from here on a death of this sandbox counts as a try of theirs.
+    pub fn claim(&mut self, seqs: &[Seq], now: Timestamp) -> Result<(), Error> {
+        let generation = self.generation.0;
+        self.write("claim", |transaction| {
+            for seq in seqs {
+                transaction.execute(
+                    "INSERT INTO handled (seq, generation, state, at) VALUES (?1, ?2, 'claimed', ?3)
+                     ON CONFLICT (seq) DO UPDATE SET generation = ?2, at = ?3
+                     WHERE state = 'claimed'",
+                    params![seq.get(), generation, now.as_millisecond()],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a turn: what it says and which messages it ended, in one transaction.
+    /// Gives the numbers of what it said.
+    pub fn finish(&mut self, finish: &Finish, now: Timestamp) -> Result<Vec<Seq>, Error> {
+        let path = self.layout.outbound();
+        let failed = Error::sql(&path, "finish a turn");
+        let highest_in = self.highest_inbound()?;
+        let floor = self.settings()?.floor;
+        let generation = self.generation.0;
+        let outbox = self.layout.out_dir.join(OUTBOX);
+        let transaction = self
+            .outbound
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&failed)?;
+        // Inside the transaction, so that no other writer can take the same number.
+        let own: i64 = transaction
+            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                row.get(0)
+            })
+            .map_err(&failed)?;
+        let mut highest = own.max(highest_in).max(floor);
+        let mut said = Vec::with_capacity(finish.emit.len());
+        for emit in &finish.emit {
+            let seq = Seq::agent_after(highest);
+            highest = seq.get();
+            let op = place_files(&outbox, seq, emit)?;
+            insert_emit(&transaction, seq, emit.in_reply_to, &op, now)?.map_err(&failed)?;
+            said.push(seq);
+        }
+        for (seq, how) in &finish.handled {
+            insert_handled(&transaction, *seq, how, generation, now).map_err(&failed)?;
+        }
+        for (key, value) in &finish.state {
+            set_state(&transaction, key, value.as_deref(), now).map_err(&failed)?;
+        }
+        transaction.commit().map_err(&failed)?;
+        Ok(said)
+    }
+
+    /// What the provider remembered under `key`.
+    pub fn state(&self, key: &str) -> Result<Option<String>, Error> {
+        self.outbound
+            .query_row("SELECT value FROM state WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(Error::sql(&self.layout.outbound(), "read the state"))
+    }
+
+    fn inbound(&self) -> Result<Connection, Error> {
+        open::inbound_ro(&self.layout.in_dir.join(INBOUND))
+    }
+
+    fn highest_inbound(&self) -> Result<i64, Error> {
+        self.inbound()?
+            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                row.get(0)
+            })
+            .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))
+    }
+
+    fn is_handled(&self, seq: Seq) -> Result<bool, Error> {
+        self.outbound
+            .prepare_cached("SELECT 1 FROM handled WHERE seq = ?1 AND state <> 'claimed'")
+            .and_then(|mut statement| statement.exists([seq.get()]))
+            .map_err(Error::sql(&self.layout.outbound(), "read"))
+    }
+
+    fn write(
+        &mut self,
+        doing: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), Error> {
+        let path = self.layout.outbound();
+        self.outbound
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                change(&transaction)?;
+                transaction.commit()
+            })
+            .map_err(Error::sql(&path, doing))
+    }
+}
+
+fn decode(
+    row: &rusqlite::Row<'_>,
+    seq: Seq,
+) -> Result<Result<InboundRow, UnknownRow>, rusqlite::Error> {
+    let kind: String = row.get(4)?;
+    let payload: String = row.get(6)?;
+    let payload = match Inbound::decode(&kind, row.get(5)?, &payload) {
+        Ok(payload) => payload,
+        Err(why) => {
+            return Ok(Err(UnknownRow {
+                seq,
+                why: why.to_string(),
+            }));
+        }
+    };
+    Ok(Ok(InboundRow {
+        seq,
+        triggers: row.get(1)?,
+        tries: row.get(2)?,
+        created_at: Timestamp::from_millisecond(row.get(7)?).unwrap_or_default(),
+        payload,
+    }))
+}
+
+/// Writes the files of one message into its own folder and names them in the operation.
+fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Outbound, Error> {
+    let mut op = emit.op.clone();
+    let Outbound::Post { files, .. } = &mut op else {
+        return Ok(op);
+    };
+    if emit.files.is_empty() {
+        return Ok(op);
+    }
+    let dir = outbox.join(seq.to_string());
+    fs::create_dir_all(&dir).map_err(Error::io(&dir, "make"))?;
+    for file in &emit.files {
+        let path = dir.join(&file.name);
+        fs::write(&path, &file.content).map_err(Error::io(&path, "write"))?;
+        files.push(file.name.clone());
+    }
+    Ok(op)
+}
+
+fn insert_emit(
+    transaction: &Transaction<'_>,
+    seq: Seq,
+    in_reply_to: Option<Seq>,
+    op: &Outbound,
+    now: Timestamp,
+) -> Result<Result<(), rusqlite::Error>, Error> {
+    let encoded = op.encode().map_err(|source| Error::Encode { source })?;
+    let done = transaction.execute(
+        "INSERT INTO messages (seq, in_reply_to, kind, version, payload, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            seq.get(),
+            in_reply_to.map(Seq::get),
+            encoded.kind,
+            encoded.version,
+            encoded.payload,
+            now.as_millisecond()
+        ],
+    );
+    Ok(done.map(|_rows| ()))
+}
+
+fn insert_handled(
+    transaction: &Transaction<'_>,
+    seq: Seq,
+    how: &Handled,
+    generation: u32,
+    now: Timestamp,
+) -> Result<(), rusqlite::Error> {
+    let (state, detail) = match how {
+        Handled::Done => ("done", None),
+        Handled::Failed { why } => ("failed", Some(why)),
+        Handled::Unknown { kind } => ("unknown", Some(kind)),
+    };
+    transaction.execute(
+        "INSERT OR REPLACE INTO handled (seq, generation, state, detail, number, at)
+         VALUES (?1, ?2, ?3, ?4, (SELECT coalesce(max(number), 0) + 1 FROM handled), ?5)",
+        params![seq.get(), generation, state, detail, now.as_millisecond()],
+    )?;
+    Ok(())
+}
+
+fn set_state(
+    transaction: &Transaction<'_>,
+    key: &str,
+    value: Option<&str>,
+    now: Timestamp,
+) -> Result<(), rusqlite::Error> {
+    match value {
+        Some(value) => transaction.execute(
+            "INSERT OR REPLACE INTO state (key, value, updated_at) VALUES (?1, ?2, ?3)",
+            params![key, value, now.as_millisecond()],
+        )?,
+        None => transaction.execute("DELETE FROM state WHERE key = ?1", [key])?,
+    };
+    Ok(())
+}
