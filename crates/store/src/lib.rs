@@ -1,1 +1,55 @@
-//! (being written)
+//! The central database: what the host knows about agents, people, conversations and work.
+//!
+//! **For**: everything the host must still know after a crash and that no session file holds:
+//! groups, wirings, people, the ledger of inbound events, who owes an answer to which message,
+//! and each delivery's journey with every attempt written down before it is made.
+//!
+//! **Deliberately not**: decisions (they are in `anchorhold-core`), a clock or randomness (times
+//! and fresh ids come in as arguments), message text of inbound messages (it is in the session
+//! files), and anything a sandbox can reach.
+//!
+//! **Must stay true**
+//!
+//! - One connection writes; a small pool reads. Each operation that writes is one transaction, so
+//!   a call that is cancelled or killed has happened wholly or not at all.
+//! - `kill -9` never loses a commit: a commit is in the operating system's hands when it returns.
+//! - Loss of power may lose the last commits, because the writer runs with `synchronous=NORMAL`.
+//!   Those can all be made again: an inbound message is in its session's file before it is
+//!   recorded here ([`Store::adopt_messages`]), and outbound rows are pulled again from where the
+//!   cursor then stands. Two things could not be made again, and commit with `synchronous=FULL`:
+//!   that an attempt is being made ([`Store::begin_attempt`]: else a message could be sent twice)
+//!   and that a sandbox starts ([`Store::begin_generation`]: else two could have one number).
+//!   A full commit of the write-ahead log also makes every earlier commit safe.
+//! - Every operation can be repeated: what is recorded already is left as it is.
+//! - No query on the data path reads history; each has its index, and a test on its plan.
+//! - A row with a value that cannot be, made by hand or by damage, is an error with the column's
+//!   name, never a panic and never a guess.
+//!
+//! **Start at** [`Store`], then [`ingest`] (a message comes in), [`work`] (who is due), [`pull`]
+//! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform).
+#![warn(missing_docs)]
+
+mod error;
+mod rows;
+mod store;
+
+pub mod attempts;
+pub mod conversations;
+pub mod cursors;
+pub mod deliveries;
+pub mod groups;
+pub mod ingest;
+pub mod people;
+pub mod pull;
+pub mod reconcile;
+pub mod sessions;
+pub mod status;
+pub mod work;
+
+pub use crate::{
+    error::{Disposition, Error},
+    store::{Health, Store},
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,446 @@
+//! Each try to send, written down before it is made and settled after.
+//!
+//! An attempt that was begun and never settled was under way when the host died: nobody knows
+//! whether the platform took it. Its lane stands still until the host has decided
+//! ([`Store::interrupted_attempts`], then [`Store::settle_attempt`]).
+
+use std::fmt;
+
+use anchorhold_core::{
+    entity::DeliveryStatus,
+    ids::{OutboundId, PlatformMessageId},
+};
+use jiff::Timestamp;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    Error, Store,
+    rows::{Fields, text_enum},
+    store::{Durability, begin},
+};
+
+pub(crate) const INTERRUPTED: &str = "SELECT id, delivery_id, number, part, began_at FROM attempts
+     WHERE ended_at IS NULL ORDER BY began_at, id LIMIT ?1";
+
+pub(crate) const BEGIN: &str = "SELECT status, parts_sent,
+         EXISTS (SELECT 1 FROM attempts WHERE delivery_id = ?1 AND ended_at IS NULL) AS open
+     FROM deliveries WHERE id = ?1";
+
+pub(crate) const NUMBER: &str = "INSERT INTO attempts (delivery_id, number, part, began_at)
+     SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3 FROM attempts WHERE delivery_id = ?1
+     RETURNING id";
+
+text_enum! {
+    /// How one attempt ended.
+    AttemptOutcome {
+        /// The platform took it.
+        Sent = "sent",
+        /// The platform asked us to wait.
+        RateLimited = "rate_limited",
+        /// It failed in a way that may pass.
+        Transient = "transient",
+        /// Nobody can say whether the platform took it.
+        Ambiguous = "ambiguous",
+        /// The platform will never take it.
+        Permanent = "permanent",
+        /// The platform does not accept our credentials.
+        Unauthorized = "unauthorized",
+        /// Nobody was there to take it.
+        Absent = "absent",
+        /// The host died during it.
+        Interrupted = "interrupted",
+    }
+}
+
+/// One attempt; ids grow in the order in which attempts were begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(i64);
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An attempt that was begun and never settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterruptedAttempt {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Of which delivery.
+    pub delivery: OutboundId,
+    /// The how-manieth of its delivery it is, counted from 1.
+    pub number: u32,
+    /// Which part it sent, counted from 0.
+    pub part: u32,
+    /// When it was begun.
+    pub began_at: Timestamp,
+}
+
+/// What came of an attempt, and what follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The platform took the part.
+    PartSent {
+        /// The platform's id of it, where it tells.
+        platform_id: Option<PlatformMessageId>,
+        /// Was it the last part?
+        last: bool,
+    },
+    /// The part is tried again. Counts as a try in vain, unless the platform only asked to wait.
+    Retry {
+        /// When.
+        next_at: Timestamp,
+        /// What went wrong, for people.
+        why: String,
+        /// How the attempt ended.
+        outcome: AttemptOutcome,
+    },
+    /// Nobody was there: the delivery waits for [`Store::unpark`]. Somebody who came between the
+    /// attempt and this call was not told, so look once more whether anybody is there after it.
+    Park,
+    /// The delivery is given up.
+    Dead {
+        /// Why, for people.
+        why: String,
+        /// How the attempt ended.
+        outcome: AttemptOutcome,
+    },
+    /// Nobody can say whether the platform took it, and it must not be sent twice.
+    Unknown {
+        /// Why, for people.
+        why: String,
+        /// How the attempt ended.
+        outcome: AttemptOutcome,
+    },
+}
+
+/// What is decided about a delivery without an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unattempted {
+    /// It is looked at again later; this does not count as a try.
+    Later {
+        /// When.
+        next_at: Timestamp,
+        /// Why, for people.
+        why: String,
+    },
+    /// Nobody is there: it waits for [`Store::unpark`].
+    Park,
+    /// It can't be sent at all.
+    Dead {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Why an attempt may not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such delivery.
+    Missing,
+    /// It has ended.
+    Ended,
+    /// Another attempt at it is not settled.
+    Open,
+    /// The part is not the next one.
+    Part,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "there is no such delivery",
+            Self::Ended => "it has ended",
+            Self::Open => "an attempt at it is not settled",
+            Self::Part => "the part is not the next one",
+        })
+    }
+}
+
+impl Store {
+    /// Writes down that `part` of the delivery (counted from 0) is about to be sent.
+    ///
+    /// Survives the loss of power when it returns: only then may the platform be called. Refused
+    /// with [`Error::AttemptRefused`] if this attempt must not be made.
+    pub async fn begin_attempt(
+        &self,
+        delivery: OutboundId,
+        part: u32,
+        now: Timestamp,
+    ) -> Result<AttemptId, Error> {
+        let failed = |source| Error::BeginAttempt { delivery, source };
+        let mut conn = self.writer(Durability::Power).await.map_err(failed)?;
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
+        if let Some(why) = refusal(&mut tx, delivery, part).await.map_err(failed)? {
+            return Err(Error::AttemptRefused { delivery, why });
+        }
+        let id = sqlx::query_scalar(NUMBER)
+            .bind(delivery.to_string())
+            .bind(part)
+            .bind(now.as_millisecond())
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(AttemptId(id))
+    }
+
+    /// Records what came of an attempt and what follows for its delivery, in one transaction.
+    /// `false`, and nothing changed, if the attempt was settled before.
+    pub async fn settle_attempt(
+        &self,
+        attempt: AttemptId,
+        settled: &Settled,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.settle_inner(attempt, settled, now)
+            .await
+            .map_err(|source| Error::SettleAttempt { attempt, source })
+    }
+
+    async fn settle_inner(
+        &self,
+        attempt: AttemptId,
+        settled: &Settled,
+        now: Timestamp,
+    ) -> sqlx::Result<bool> {
+        let mut conn = self.writer(Durability::Process).await?;
+        let mut tx = begin(&mut conn).await?;
+        let row = sqlx::query("SELECT delivery_id, part, ended_at FROM attempts WHERE id = ?1")
+            .bind(attempt.0)
+            .fetch_one(&mut *tx)
+            .await?;
+        let fields = Fields::new("attempts", &row);
+        if fields.opt_time("ended_at")?.is_some() {
+            return Ok(false);
+        }
+        let delivery = fields.parsed("delivery_id", OutboundId::parse)?;
+        let part: u32 = fields.number("part")?;
+        end_attempt(&mut tx, attempt, settled, now).await?;
+        match settled {
+            Settled::PartSent { platform_id, last } => {
+                let sent = PartSent {
+                    part,
+                    platform_id: platform_id.as_ref(),
+                    last: *last,
+                };
+                part_sent(&mut tx, delivery, &sent, now).await?;
+            }
+            Settled::Retry {
+                next_at,
+                why,
+                outcome,
+            } => {
+                let counts = *outcome != AttemptOutcome::RateLimited;
+                later(&mut tx, delivery, (*next_at, why), counts).await?;
+            }
+            Settled::Park => {
+                park(&mut tx, delivery).await?;
+            }
+            Settled::Dead { why, .. } => {
+                end(&mut tx, delivery, (DeliveryStatus::Dead, why), now).await?;
+            }
+            Settled::Unknown { why, .. } => {
+                end(&mut tx, delivery, (DeliveryStatus::Unknown, why), now).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Decides about a delivery without an attempt, as when its channel is not configured any
+    /// more. `false`, and nothing changed, if it has ended or an attempt at it is not settled.
+    pub async fn settle_unattempted(
+        &self,
+        delivery: OutboundId,
+        settled: &Unattempted,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.unattempted_inner(delivery, settled, now)
+            .await
+            .map_err(|source| Error::SettleUnattempted { delivery, source })
+    }
+
+    async fn unattempted_inner(
+        &self,
+        delivery: OutboundId,
+        settled: &Unattempted,
+        now: Timestamp,
+    ) -> sqlx::Result<bool> {
+        let mut conn = self.writer(Durability::Process).await?;
+        let mut tx = begin(&mut conn).await?;
+        let open: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM attempts WHERE delivery_id = ?1 AND ended_at IS NULL)",
+        )
+        .bind(delivery.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        if open {
+            return Ok(false);
+        }
+        let changed = match settled {
+            Unattempted::Later { next_at, why } => {
+                later(&mut tx, delivery, (*next_at, why), false).await?
+            }
+            Unattempted::Park => park(&mut tx, delivery).await?,
+            Unattempted::Dead { why } => {
+                end(&mut tx, delivery, (DeliveryStatus::Dead, why), now).await?
+            }
+        };
+        tx.commit().await?;
+        Ok(changed > 0)
+    }
+
+    /// Attempts that were begun and never settled, in that order, at most `limit`: to be asked
+    /// once, when the host starts and nothing is under way.
+    pub async fn interrupted_attempts(&self, limit: u32) -> Result<Vec<InterruptedAttempt>, Error> {
+        let failed = |source| Error::InterruptedAttempts { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query(INTERRUPTED)
+            .bind(limit)
+            .fetch_all(&mut *conn)
+            .await
+            .and_then(|rows| rows.iter().map(parse_interrupted).collect())
+            .map_err(failed)
+    }
+}
+
+struct PartSent<'a> {
+    part: u32,
+    platform_id: Option<&'a PlatformMessageId>,
+    last: bool,
+}
+
+async fn refusal(
+    conn: &mut SqliteConnection,
+    delivery: OutboundId,
+    part: u32,
+) -> sqlx::Result<Option<Refusal>> {
+    let row = sqlx::query(BEGIN)
+        .bind(delivery.to_string())
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else {
+        return Ok(Some(Refusal::Missing));
+    };
+    let fields = Fields::new("deliveries", &row);
+    if fields.value("status", DeliveryStatus::parse)? != DeliveryStatus::Pending {
+        return Ok(Some(Refusal::Ended));
+    }
+    if fields.get("open")? {
+        return Ok(Some(Refusal::Open));
+    }
+    let next: u32 = fields.number("parts_sent")?;
+    Ok((part != next).then_some(Refusal::Part))
+}
+
+async fn end_attempt(
+    conn: &mut SqliteConnection,
+    attempt: AttemptId,
+    settled: &Settled,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let (outcome, detail, platform_id) = match settled {
+        Settled::PartSent { platform_id, .. } => (AttemptOutcome::Sent, None, platform_id.as_ref()),
+        Settled::Retry { why, outcome, .. }
+        | Settled::Dead { why, outcome }
+        | Settled::Unknown { why, outcome } => (*outcome, Some(why.as_str()), None),
+        Settled::Park => (AttemptOutcome::Absent, None, None),
+    };
+    sqlx::query(
+        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, platform_message_id = ?5
+         WHERE id = ?1",
+    )
+    .bind(attempt.0)
+    .bind(now.as_millisecond())
+    .bind(outcome.as_str())
+    .bind(detail)
+    .bind(platform_id.map(PlatformMessageId::as_str))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn part_sent(
+    conn: &mut SqliteConnection,
+    delivery: OutboundId,
+    sent: &PartSent<'_>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE deliveries SET parts_sent = ?2 + 1, tries = 0, next_at = ?4,
+             platform_message_id = COALESCE(platform_message_id, ?3),
+             status = CASE WHEN ?5 THEN 'sent' ELSE status END,
+             ended_at = CASE WHEN ?5 THEN ?4 ELSE ended_at END
+         WHERE id = ?1 AND status = 'pending'",
+    )
+    .bind(delivery.to_string())
+    .bind(sent.part)
+    .bind(sent.platform_id.map(PlatformMessageId::as_str))
+    .bind(now.as_millisecond())
+    .bind(sent.last)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn later(
+    conn: &mut SqliteConnection,
+    delivery: OutboundId,
+    (next_at, why): (Timestamp, &str),
+    counts: bool,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "UPDATE deliveries SET tries = tries + ?2, next_at = ?3, last_error = ?4
+         WHERE id = ?1 AND status = 'pending'",
+    )
+    .bind(delivery.to_string())
+    .bind(i64::from(counts))
+    .bind(next_at.as_millisecond())
+    .bind(why)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+async fn park(conn: &mut SqliteConnection, delivery: OutboundId) -> sqlx::Result<u64> {
+    let done = sqlx::query("UPDATE deliveries SET parked = 1 WHERE id = ?1 AND status = 'pending'")
+        .bind(delivery.to_string())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+async fn end(
+    conn: &mut SqliteConnection,
+    delivery: OutboundId,
+    (status, why): (DeliveryStatus, &str),
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "UPDATE deliveries SET status = ?2, last_error = ?3, ended_at = ?4, parked = 0
+         WHERE id = ?1 AND status = 'pending'",
+    )
+    .bind(delivery.to_string())
+    .bind(status.as_str())
+    .bind(why)
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+fn parse_interrupted(row: &SqliteRow) -> sqlx::Result<InterruptedAttempt> {
+    let fields = Fields::new("attempts", row);
+    Ok(InterruptedAttempt {
+        attempt: AttemptId(fields.get("id")?),
+        delivery: fields.parsed("delivery_id", OutboundId::parse)?,
+        number: fields.number("number")?,
+        part: fields.number("part")?,
+        began_at: fields.time("began_at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Everything that can fail here: one variant for each operation.
+
+use std::path::PathBuf;
+
+use anchorhold_core::{
+    address::Address,
+    ids::{
+        AgentGroupId, ChannelName, ChatId, ConversationId, FolderName, Handle, MessageId,
+        OutboundId, PlatformMessageId, SessionId, UserId, WiringId,
+    },
+};
+use sqlx::{error::ErrorKind, migrate::MigrateError};
+
+use crate::{
+    attempts::{AttemptId, Refusal},
+    people::Role,
+    reconcile::Conflict,
+};
+
+/// Writes the enum, with one line for each operation; every one of them has the database's own
+/// error as its source.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } = $text:literal $(, $argument:expr)?;)*) => {
+        /// An operation that failed. Nothing of it was done.
+        #[derive(Debug, thiserror::Error)]
+        pub enum Error {
+            /// The schema could not be brought up to date; see [`crate::Store::open`].
+            #[error("could not bring the schema of {} up to date", path.display())]
+            Migrate {
+                /// The file.
+                path: PathBuf,
+                /// What the migration says.
+                #[source]
+                source: MigrateError,
+            },
+            /// The configuration file wants what can't be done; see
+            /// [`crate::Store::reconcile_file`].
+            #[error("the configuration file is in conflict with the database: {}", listed(conflicts))]
+            Conflicts {
+                /// Each of them.
+                conflicts: Vec<Conflict>,
+            },
+            /// The attempt must not be made; see [`crate::Store::begin_attempt`].
+            #[error("no attempt at delivery {delivery} may begin: {why}")]
+            AttemptRefused {
+                /// The delivery.
+                delivery: OutboundId,
+                /// Why.
+                why: Refusal,
+            },
+            $(
+                $(#[$doc])*
+                #[error($text $(, $argument)?)]
+                $name {
+                    $(
+                        #[doc = concat!("The ", stringify!($field), " that it was about.")]
+                        $field: $type,
+                    )*
+                    /// What the database says.
+                    #[source]
+                    source: sqlx::Error,
+                },
+            )*
+        }
+
+        impl Error {
+            /// What a caller can do about it.
+            pub fn disposition(&self) -> Disposition {
+                match self {
+                    Self::Conflicts { .. } | Self::AttemptRefused { .. } => Disposition::Refused,
+                    Self::Migrate { .. } => Disposition::Damaged,
+                    $(Self::$name { source, .. } => disposition(source),)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    /// See [`crate::Store::open`].
+    Open { path: PathBuf } = "could not open the database {}", path.display();
+    /// See [`crate::Store::install_id`].
+    InstallId {} = "could not read or set the id of the installation";
+    /// See [`crate::Store::health`].
+    Health {} = "could not check the database";
+    /// See [`crate::Store::reconcile_file`].
+    Reconcile {} = "could not bring the configuration file into the database";
+    /// See [`crate::Store::groups`].
+    Groups {} = "could not list agent groups";
+    /// See [`crate::Store::group`].
+    Group { group: AgentGroupId } = "could not read agent group {group}";
+    /// See [`crate::Store::group_by_folder`].
+    GroupByFolder { folder: FolderName } = "could not read the agent group with folder {folder}";
+    /// See [`crate::Store::add_group`].
+    AddGroup { group: AgentGroupId } = "could not add agent group {group}";
+    /// See [`crate::Store::delete_group`].
+    DeleteGroup { group: AgentGroupId } = "could not delete agent group {group}";
+    /// See [`crate::Store::group_config`].
+    GroupConfig { group: AgentGroupId } = "could not read the configuration of agent group {group}";
+    /// See [`crate::Store::set_group_config`].
+    SetGroupConfig { group: AgentGroupId } = "could not set the configuration of agent group {group}";
+    /// See [`crate::Store::conversation`].
+    Conversation { channel: ChannelName, chat: ChatId } = "could not read the conversation {chat} of {channel}";
+    /// See [`crate::Store::ensure_conversation`].
+    EnsureConversation { channel: ChannelName, chat: ChatId } = "could not find or make the conversation {chat} of {channel}";
+    /// See [`crate::Store::set_unknown_senders`].
+    SetUnknownSenders { conversation: ConversationId } = "could not set the policy of conversation {conversation}";
+    /// See [`crate::Store::wirings_for`].
+    WiringsFor { channel: ChannelName, chat: ChatId } = "could not read the wirings of {chat} of {channel}";
+    /// See [`crate::Store::add_wiring`].
+    AddWiring { wiring: WiringId } = "could not add wiring {wiring}";
+    /// See [`crate::Store::remove_wiring`].
+    RemoveWiring { wiring: WiringId } = "could not remove wiring {wiring}";
+    /// See [`crate::Store::ensure_user`].
+    EnsureUser { channel: ChannelName, handle: Handle } = "could not find or make the user {handle} of {channel}";
+    /// See [`crate::Store::sender_known`].
+    SenderKnown { user: UserId, group: AgentGroupId } = "could not look up whether agent group {group} knows user {user}";
+    /// See [`crate::Store::grant_role`].
+    GrantRole { user: UserId, role: Role } = "could not grant user {user} the role {role:?}";
+    /// See [`crate::Store::revoke_role`].
+    RevokeRole { user: UserId, role: Role } = "could not revoke the role {role:?} of user {user}";
+    /// See [`crate::Store::add_member`].
+    AddMember { user: UserId, group: AgentGroupId } = "could not add user {user} to agent group {group}";
+    /// See [`crate::Store::remove_member`].
+    RemoveMember { user: UserId, group: AgentGroupId } = "could not remove user {user} from agent group {group}";
+    /// See [`crate::Store::subscribe`].
+    Subscribe { group: AgentGroupId, conversation: ConversationId } = "could not subscribe agent group {group} to conversation {conversation}";
+    /// See [`crate::Store::is_subscribed`].
+    IsSubscribed { group: AgentGroupId, conversation: ConversationId } = "could not look up whether agent group {group} follows conversation {conversation}";
+    /// See [`crate::Store::unsubscribe`].
+    Unsubscribe { group: AgentGroupId, conversation: ConversationId } = "could not unsubscribe agent group {group} from conversation {conversation}";
+    /// See [`crate::Store::session_for`].
+    SessionFor { group: AgentGroupId, conversation: Option<ConversationId> } = "could not find or make a session of agent group {group}";
+    /// See [`crate::Store::session`].
+    Session { session: SessionId } = "could not read session {session}";
+    /// See [`crate::Store::sessions`].
+    Sessions {} = "could not list sessions";
+    /// See [`crate::Store::close_session`].
+    CloseSession { session: SessionId } = "could not close session {session}";
+    /// See [`crate::Store::begin_generation`].
+    BeginGeneration { session: SessionId } = "could not begin a generation of session {session}";
+    /// See [`crate::Store::generation`].
+    Generation { session: SessionId } = "could not read the generation of session {session}";
+    /// See [`crate::Store::set_fault`].
+    SetFault { session: SessionId } = "could not note a fault of session {session}";
+    /// See [`crate::Store::clear_fault`].
+    ClearFault { session: SessionId } = "could not clear the fault of session {session}";
+    /// See [`crate::Store::faulted_sessions`].
+    FaultedSessions {} = "could not list sessions with a fault";
+    /// See [`crate::Store::event_seen`].
+    EventSeen { channel: ChannelName, message: PlatformMessageId } = "could not look up event {message} of {channel}";
+    /// See [`crate::Store::record_event`].
+    RecordEvent { channel: ChannelName, message: PlatformMessageId } = "could not record event {message} of {channel}";
+    /// See [`crate::Store::adopt_messages`].
+    AdoptMessages { sessions: Vec<SessionId> } = "could not adopt {} messages", sessions.len();
+    /// See [`crate::Store::dropped`].
+    Dropped {} = "could not list declined messages";
+    /// See [`crate::Store::prune_events`].
+    PruneEvents {} = "could not forget old events";
+    /// See [`crate::Store::due_sessions`].
+    DueSessions {} = "could not find sessions that are due";
+    /// See [`crate::Store::next_due_at`].
+    NextDueAt {} = "could not find when the next message is due";
+    /// See [`crate::Store::session_work`].
+    SessionWork { session: SessionId } = "could not read the work of session {session}";
+    /// See [`crate::Store::message`].
+    Message { session: SessionId, seq: i64 } = "could not read message {seq} of session {session}";
+    /// See [`crate::Store::platform_message_id`].
+    PlatformMessageId { message: MessageId } = "could not read the platform's id of message {message}";
+    /// See [`crate::Store::pending_messages`].
+    PendingMessages { session: SessionId } = "could not list the pending messages of session {session}";
+    /// See [`crate::Store::set_tries`].
+    SetTries { session: SessionId, seq: i64 } = "could not plan the next try of message {seq} of session {session}";
+    /// See [`crate::Store::fail_message`].
+    FailMessage { session: SessionId, seq: i64 } = "could not give up message {seq} of session {session}";
+    /// See [`crate::Store::accept`].
+    Accept { session: SessionId } = "could not take over what was pulled from session {session}";
+    /// See [`crate::Store::rejected`].
+    Rejected {} = "could not list rejected rows";
+    /// See [`crate::Store::new_delivery`].
+    NewDelivery { delivery: OutboundId } = "could not put delivery {delivery} on its way";
+    /// See [`crate::Store::delivery`].
+    Delivery { delivery: OutboundId } = "could not read delivery {delivery}";
+    /// See [`crate::Store::delivery_by_seq`].
+    DeliveryBySeq { session: SessionId, seq: i64 } = "could not read the delivery of row {seq} of session {session}";
+    /// See [`crate::Store::due_lanes`].
+    DueLanes {} = "could not find lanes that are due";
+    /// See [`crate::Store::oldest_delivery`].
+    OldestDelivery { lane: Address } = "could not read the oldest delivery of a lane of {}", lane.channel;
+    /// See [`crate::Store::next_delivery_at`].
+    NextDeliveryAt {} = "could not find when the next delivery is due";
+    /// See [`crate::Store::unpark`].
+    Unpark { channel: ChannelName, chat: ChatId } = "could not unpark the deliveries to {chat} of {channel}";
+    /// See [`crate::Store::park_channel_until`].
+    ParkChannel { channel: ChannelName } = "could not park the deliveries of {channel}";
+    /// See [`crate::Store::unpark_channel`].
+    UnparkChannel { channel: ChannelName } = "could not unpark the deliveries of {channel}";
+    /// See [`crate::Store::failed_deliveries`].
+    FailedDeliveries {} = "could not list failed deliveries";
+    /// See [`crate::Store::begin_attempt`].
+    BeginAttempt { delivery: OutboundId } = "could not begin an attempt at delivery {delivery}";
+    /// See [`crate::Store::settle_attempt`].
+    SettleAttempt { attempt: AttemptId } = "could not settle attempt {attempt}";
+    /// See [`crate::Store::settle_unattempted`].
+    SettleUnattempted { delivery: OutboundId } = "could not settle delivery {delivery} without an attempt";
+    /// See [`crate::Store::interrupted_attempts`].
+    InterruptedAttempts {} = "could not list interrupted attempts";
+    /// See [`crate::Store::cursor`].
+    Cursor { channel: ChannelName, name: String } = "could not read the cursor {name} of {channel}";
+    /// See [`crate::Store::set_cursor`].
+    SetCursor { channel: ChannelName, name: String } = "could not set the cursor {name} of {channel}";
+    /// See [`crate::Store::counts`].
+    Counts {} = "could not count what there is";
+}
+
+/// What a caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Try again later: somebody else holds the file, or the disk is full.
+    Later,
+    /// The arguments go against what is in the database, as when a row they name is gone.
+    Refused,
+    /// The file or a row in it is damaged, and a person has to look.
+    Damaged,
+}
+
+/// SQLite's primary result codes for which waiting may help: busy, locked, I/O error, full, can't
+/// open. The extended code is in the bits above the lowest eight.
+const LATER: &[i32] = &[5, 6, 10, 13, 14];
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum; what is not known to pass is for a person"
+)]
+fn disposition(error: &sqlx::Error) -> Disposition {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+            Disposition::Later
+        }
+        sqlx::Error::RowNotFound | sqlx::Error::Encode(_) => Disposition::Refused,
+        sqlx::Error::Database(error) if error.kind() != ErrorKind::Other => Disposition::Refused,
+        sqlx::Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse::<i32>().ok());
+            match code.map(|code| code & 0xff) {
+                Some(primary) if LATER.contains(&primary) => Disposition::Later,
+                Some(_) | None => Disposition::Damaged,
+            }
+        }
+        _ => Disposition::Damaged,
+    }
+}
+
+fn listed(conflicts: &[Conflict]) -> String {
+    let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+    lines.join("; ")
+}

@@ -1,0 +1,308 @@
+//! Who people are, what they may do, and what agents follow.
+//!
+//! A person is a channel and a handle, in two columns, never one text that is split again: a
+//! handle may hold any character, `:` included.
+
+use anchorhold_core::ids::{AgentGroupId, ChannelName, ConversationId, Handle, ThreadId, UserId};
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::{
+    Error, Store,
+    rows::{Fields, opt_id, opt_thread},
+    store::Durability,
+};
+
+pub(crate) const USER: &str =
+    "SELECT id, display_name FROM users WHERE channel = ?1 AND handle = ?2";
+
+pub(crate) const SENDER_KNOWN: &str = "SELECT
+         EXISTS (SELECT 1 FROM roles
+                 WHERE user_id = ?1 AND (agent_group_id IS NULL OR agent_group_id = ?2))
+      OR EXISTS (SELECT 1 FROM members WHERE user_id = ?1 AND agent_group_id = ?2)";
+
+pub(crate) const SUBSCRIBED: &str = "SELECT EXISTS (SELECT 1 FROM subscriptions
+     WHERE agent_group_id = ?1 AND conversation_id = ?2 AND COALESCE(thread, '') = COALESCE(?3, ''))";
+
+/// Somebody who wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewUser {
+    /// The id they get if they are not known yet.
+    pub id: UserId,
+    /// The channel instance.
+    pub channel: ChannelName,
+    /// The platform's stable id of them.
+    pub handle: Handle,
+    /// What they call themselves now; for show only.
+    pub display_name: Option<String>,
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything, everywhere.
+    Owner,
+    /// Administers every group.
+    Admin,
+    /// Administers one group.
+    GroupAdmin(AgentGroupId),
+}
+
+/// An agent that follows a conversation or one thread of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The agent group.
+    pub agent_group: AgentGroupId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The thread; `None` for what is said outside of threads.
+    pub thread: Option<ThreadId>,
+}
+
+impl Role {
+    fn columns(self) -> (&'static str, Option<AgentGroupId>) {
+        match self {
+            Self::Owner => ("owner", None),
+            Self::Admin => ("admin", None),
+            Self::GroupAdmin(group) => ("admin", Some(group)),
+        }
+    }
+}
+
+impl Store {
+    /// The user with this channel and handle, made if never seen. A new display name replaces
+    /// the old one; none leaves it.
+    pub async fn ensure_user(&self, fresh: &NewUser, now: Timestamp) -> Result<UserId, Error> {
+        self.ensure_user_inner(fresh, now)
+            .await
+            .map_err(|source| Error::EnsureUser {
+                channel: fresh.channel.clone(),
+                handle: fresh.handle.clone(),
+                source,
+            })
+    }
+
+    async fn ensure_user_inner(&self, fresh: &NewUser, now: Timestamp) -> sqlx::Result<UserId> {
+        // Nearly every call finds them unchanged, and finding needs no write.
+        let known = find(&mut *self.reader().await?, fresh).await?;
+        if let Some((id, name)) = known
+            && (fresh.display_name.is_none() || fresh.display_name == name)
+        {
+            return Ok(id);
+        }
+        let mut conn = self.writer(Durability::Process).await?;
+        sqlx::query(
+            "INSERT INTO users (id, channel, handle, display_name, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (channel, handle)
+             DO UPDATE SET display_name = COALESCE(excluded.display_name, display_name)",
+        )
+        .bind(fresh.id.to_string())
+        .bind(fresh.channel.as_str())
+        .bind(fresh.handle.as_str())
+        .bind(fresh.display_name.as_deref())
+        .bind(now.as_millisecond())
+        .execute(&mut *conn)
+        .await?;
+        match find(&mut conn, fresh).await? {
+            Some((id, _name)) => Ok(id),
+            None => Err(sqlx::Error::RowNotFound),
+        }
+    }
+
+    /// Has the user a role that counts for this group, or a membership in it?
+    pub async fn sender_known(&self, user: UserId, group: AgentGroupId) -> Result<bool, Error> {
+        let failed = |source| Error::SenderKnown {
+            user,
+            group,
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(SENDER_KNOWN)
+            .bind(user.to_string())
+            .bind(group.to_string())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
+    }
+
+    /// Gives a role; one that is there already stays as it was granted.
+    pub async fn grant_role(
+        &self,
+        user: UserId,
+        role: Role,
+        granted_by: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::GrantRole { user, role, source };
+        let (name, group) = role.columns();
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query(
+            "INSERT INTO roles (user_id, role, agent_group_id, granted_by, granted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (user_id, role, COALESCE(agent_group_id, '')) DO NOTHING",
+        )
+        .bind(user.to_string())
+        .bind(name)
+        .bind(opt_id(group))
+        .bind(opt_id(granted_by))
+        .bind(now.as_millisecond())
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Takes a role away. `false` if the user did not have it.
+    pub async fn revoke_role(&self, user: UserId, role: Role) -> Result<bool, Error> {
+        let failed = |source| Error::RevokeRole { user, role, source };
+        let (name, group) = role.columns();
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query(
+            "DELETE FROM roles WHERE user_id = ?1 AND role = ?2
+                 AND COALESCE(agent_group_id, '') = COALESCE(?3, '')",
+        )
+        .bind(user.to_string())
+        .bind(name)
+        .bind(opt_id(group))
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Lets a user talk to a group; a membership that is there already stays as it was.
+    pub async fn add_member(
+        &self,
+        user: UserId,
+        group: AgentGroupId,
+        added_by: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::AddMember {
+            user,
+            group,
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query(
+            "INSERT INTO members (user_id, agent_group_id, added_by, added_at)
+             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (user_id, agent_group_id) DO NOTHING",
+        )
+        .bind(user.to_string())
+        .bind(group.to_string())
+        .bind(opt_id(added_by))
+        .bind(now.as_millisecond())
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Ends a membership. `false` if there was none.
+    pub async fn remove_member(&self, user: UserId, group: AgentGroupId) -> Result<bool, Error> {
+        let failed = |source| Error::RemoveMember {
+            user,
+            group,
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query("DELETE FROM members WHERE user_id = ?1 AND agent_group_id = ?2")
+            .bind(user.to_string())
+            .bind(group.to_string())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Notes that the agent follows; `why` is for people. One that does already stays as it was.
+    pub async fn subscribe(
+        &self,
+        subscription: &Subscription,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::Subscribe {
+            group: subscription.agent_group,
+            conversation: subscription.conversation,
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query(
+            "INSERT INTO subscriptions (agent_group_id, conversation_id, thread, why, began_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (agent_group_id, conversation_id, COALESCE(thread, '')) DO NOTHING",
+        )
+        .bind(subscription.agent_group.to_string())
+        .bind(subscription.conversation.to_string())
+        .bind(opt_thread(subscription.thread.as_ref()))
+        .bind(why)
+        .bind(now.as_millisecond())
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Does the agent follow?
+    pub async fn is_subscribed(&self, subscription: &Subscription) -> Result<bool, Error> {
+        let failed = |source| Error::IsSubscribed {
+            group: subscription.agent_group,
+            conversation: subscription.conversation,
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(SUBSCRIBED)
+            .bind(subscription.agent_group.to_string())
+            .bind(subscription.conversation.to_string())
+            .bind(opt_thread(subscription.thread.as_ref()))
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
+    }
+
+    /// The agent follows no longer. `false` if it did not.
+    pub async fn unsubscribe(&self, subscription: &Subscription) -> Result<bool, Error> {
+        let failed = |source| Error::Unsubscribe {
+            group: subscription.agent_group,
+            conversation: subscription.conversation,
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query(
+            "DELETE FROM subscriptions WHERE agent_group_id = ?1 AND conversation_id = ?2
+                 AND COALESCE(thread, '') = COALESCE(?3, '')",
+        )
+        .bind(subscription.agent_group.to_string())
+        .bind(subscription.conversation.to_string())
+        .bind(opt_thread(subscription.thread.as_ref()))
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+async fn find(
+    conn: &mut SqliteConnection,
+    user: &NewUser,
+) -> sqlx::Result<Option<(UserId, Option<String>)>> {
+    let row = sqlx::query(USER)
+        .bind(user.channel.as_str())
+        .bind(user.handle.as_str())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref()
+        .map(|row| {
+            let fields = Fields::new("users", row);
+            Ok((
+                fields.parsed("id", UserId::parse)?,
+                fields.get("display_name")?,
+            ))
+        })
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests;

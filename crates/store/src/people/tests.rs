@@ -1,0 +1,119 @@
+use anchorhold_core::ids::ThreadId;
+
+use crate::{
+    people::{NewUser, Role, Subscription},
+    tests::fixture::{Place, at, user},
+};
+
+#[tokio::test]
+async fn defect_10_a_handle_with_a_colon_is_one_handle_of_one_channel() {
+    let place = Place::new().await;
+    let mut ids = Vec::new();
+    for (channel, handle) in [
+        ("cli", "slack:U1"),
+        ("slack", "U1"),
+        ("cli", "U1"),
+        ("slack", "slack:U1"),
+        ("cli", "29:a:b"),
+    ] {
+        let person = user(channel, handle);
+        let id = place.store.ensure_user(&person, at(0)).await.unwrap();
+        assert_eq!(id, person.id, "{channel} {handle}");
+        ids.push(id);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 5);
+    let whole = "SELECT COUNT(*) FROM users WHERE channel = 'cli' AND handle = '29:a:b'";
+    assert_eq!(place.number(whole).await, 1);
+}
+
+#[tokio::test]
+async fn a_user_keeps_id_and_name_until_a_new_name_comes() {
+    let place = Place::new().await;
+    let named = |n: u32, name: Option<&str>| NewUser {
+        id: user("cli", &format!("fresh {n}")).id,
+        display_name: name.map(str::to_owned),
+        ..user("cli", "ann")
+    };
+    let first = named(0, Some("Ann"));
+    for (n, (name, expect)) in [
+        (Some("Ann"), "Ann"),
+        (None, "Ann"),
+        (Some("Anna"), "Anna"),
+        (None, "Anna"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let person = named(u32::try_from(n).unwrap(), name);
+        assert_eq!(
+            place.store.ensure_user(&person, at(1)).await.unwrap(),
+            first.id
+        );
+        let kept = format!("SELECT COUNT(*) FROM users WHERE display_name = '{expect}'");
+        assert_eq!(place.number(&kept).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_role_or_membership_is_known() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let (here, there) = (place.group(1).await, place.group(2).await);
+    let check = async |handle: &str, expect: (bool, bool)| {
+        let id = place.user(handle).await;
+        let known = (
+            store.sender_known(id, here).await.unwrap(),
+            store.sender_known(id, there).await.unwrap(),
+        );
+        assert_eq!(known, expect, "{handle}");
+    };
+    for (handle, role) in [
+        ("owner", Role::Owner),
+        ("admin", Role::Admin),
+        ("group admin", Role::GroupAdmin(here)),
+    ] {
+        let id = place.user(handle).await;
+        // Twice is once, for global roles too.
+        store.grant_role(id, role, None, at(0)).await.unwrap();
+        store.grant_role(id, role, Some(id), at(1)).await.unwrap();
+    }
+    assert_eq!(place.number("SELECT COUNT(*) FROM roles").await, 3);
+    let member = place.user("member").await;
+    store.add_member(member, here, None, at(0)).await.unwrap();
+    store.add_member(member, here, None, at(1)).await.unwrap();
+    check("owner", (true, true)).await;
+    check("admin", (true, true)).await;
+    check("group admin", (true, false)).await;
+    check("member", (true, false)).await;
+    check("stranger", (false, false)).await;
+    assert!(store.remove_member(member, here).await.unwrap());
+    check("member", (false, false)).await;
+    let owner = place.user("owner").await;
+    assert!(store.revoke_role(owner, Role::Owner).await.unwrap());
+    assert!(!store.revoke_role(owner, Role::Owner).await.unwrap());
+    check("owner", (false, false)).await;
+}
+
+#[tokio::test]
+async fn a_subscription_is_of_one_thread() {
+    let place = Place::new().await;
+    let outside = Subscription {
+        agent_group: place.group(1).await,
+        conversation: place.conversation("chat").await,
+        thread: None,
+    };
+    let inside = Subscription {
+        thread: Some(ThreadId::parse("t").unwrap()),
+        ..outside.clone()
+    };
+    let store = &place.store;
+    store.subscribe(&inside, "mention", at(0)).await.unwrap();
+    store.subscribe(&inside, "mention", at(1)).await.unwrap();
+    assert!(store.is_subscribed(&inside).await.unwrap());
+    assert!(!store.is_subscribed(&outside).await.unwrap());
+    assert!(store.unsubscribe(&inside).await.unwrap());
+    assert!(!store.unsubscribe(&inside).await.unwrap());
+    assert!(!store.is_subscribed(&inside).await.unwrap());
+}

@@ -1,0 +1,209 @@
+//! Opening, closing and checking the database file.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anchorhold_core::ids::InstallId;
+use jiff::Timestamp;
+use sqlx::{
+    Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::error::Error;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// How long a statement waits for another process, e.g. a backup, that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a call waits for a connection: far longer than any queue of short transactions.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Readers never wait for the writer, so two are enough for a listing beside the data path.
+const READERS: u32 = 2;
+/// The most problems that [`Store::health`] reports.
+const PROBLEMS_LIMIT: usize = 20;
+
+/// The open central database. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    path: PathBuf,
+}
+
+/// What `doctor` wants to know about the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The number of the latest migration that was applied.
+    pub schema_version: i64,
+    /// The version of SQLite that is linked in.
+    pub sqlite_version: String,
+    /// The journal mode that is in force; `wal` is right.
+    pub journal_mode: String,
+    /// What SQLite's own checks found, in its words; empty is right.
+    pub problems: Vec<String>,
+}
+
+/// What a commit has to survive before it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The death of this process.
+    Process,
+    /// The loss of power.
+    Power,
+}
+
+impl Store {
+    /// Opens the database at `path`, makes it if it is not there, and brings its schema up to date.
+    ///
+    /// The folder must exist. Two processes must not open a database that has to be migrated at
+    /// the same time: the later one would fail, and changes nothing.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writing = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal);
+        let writer = pool(1).connect_with(writing).await.map_err(failed)?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .map_err(|source| Error::Migrate {
+                path: path.to_owned(),
+                source,
+            })?;
+        let readers = pool(READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(failed)?;
+        Ok(Self {
+            writer,
+            readers,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Waits for the calls that run, then closes the file. Every clone is closed with it.
+    pub async fn close(&self) {
+        // The writer goes last: the last connection to close folds the log into the file.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The id of this installation; `fresh` becomes it if there is none yet.
+    pub async fn install_id(&self, fresh: InstallId, now: Timestamp) -> Result<InstallId, Error> {
+        let failed = |source| Error::InstallId { source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query(
+            "INSERT INTO install (single, id, created_at) VALUES (1, ?1, ?2)
+             ON CONFLICT (single) DO NOTHING",
+        )
+        .bind(fresh.to_string())
+        .bind(now.as_millisecond())
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        let row = sqlx::query("SELECT id FROM install WHERE single = 1")
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)?;
+        crate::rows::Fields::new("install", &row)
+            .parsed("id", InstallId::parse)
+            .map_err(failed)
+    }
+
+    /// Lets SQLite check the whole file. Reads all of it: for `doctor`, not for the data path.
+    pub async fn health(&self) -> Result<Health, Error> {
+        self.health_inner()
+            .await
+            .map_err(|source| Error::Health { source })
+    }
+
+    async fn health_inner(&self) -> sqlx::Result<Health> {
+        let mut conn = self.reader().await?;
+        let schema_version =
+            sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&mut *conn)
+                .await?;
+        let sqlite_version = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&mut *conn)
+            .await?;
+        let journal_mode = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(&mut *conn)
+            .await?;
+        let mut problems: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
+            .fetch_all(&mut *conn)
+            .await?;
+        problems.retain(|line| line != "ok");
+        let dangling = sqlx::query("PRAGMA foreign_key_check")
+            .fetch_all(&mut *conn)
+            .await?;
+        for row in dangling.iter().take(PROBLEMS_LIMIT) {
+            let table: String = row.try_get(0)?;
+            let parent: String = row.try_get(2)?;
+            problems.push(format!("a row of {table} points to no row of {parent}"));
+        }
+        Ok(Health {
+            schema_version,
+            sqlite_version,
+            journal_mode,
+            problems,
+        })
+    }
+
+    /// The writing connection, to be had by one call at a time, set to what its commits survive.
+    pub(crate) async fn writer(
+        &self,
+        durability: Durability,
+    ) -> sqlx::Result<PoolConnection<Sqlite>> {
+        let mut conn = self.writer.acquire().await?;
+        // Set each time rather than set back: a call that is cancelled leaves nothing behind.
+        let pragma = match durability {
+            Durability::Process => "PRAGMA synchronous = NORMAL",
+            Durability::Power => "PRAGMA synchronous = FULL",
+        };
+        sqlx::query(pragma).execute(&mut *conn).await?;
+        Ok(conn)
+    }
+
+    /// A connection that only reads; it sees everything that is committed.
+    pub(crate) async fn reader(&self) -> sqlx::Result<PoolConnection<Sqlite>> {
+        self.readers.acquire().await
+    }
+}
+
+/// Begins a transaction that writes. It takes the lock at once: one that began as a reader could
+/// be refused half way. Dropping it rolls it back.
+pub(crate) async fn begin(conn: &mut SqliteConnection) -> sqlx::Result<Transaction<'_, Sqlite>> {
+    conn.begin_with("BEGIN IMMEDIATE").await
+}
+
+/// A pool whose connections stay: an idle one costs nothing, a new one costs its settings.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+#[cfg(test)]
+mod tests;

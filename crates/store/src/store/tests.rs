@@ -1,0 +1,225 @@
+use std::fs;
+
+use anchorhold_core::ids::InstallId;
+
+use crate::{
+    Disposition, Error, Store,
+    tests::fixture::{Budget, Place, address, at, bytes, event, message, pulled},
+};
+
+#[tokio::test]
+async fn a_fresh_file_gets_the_schema_and_is_well() {
+    let place = Place::new().await;
+    let health = place.store.health().await.unwrap();
+    assert_eq!(
+        (
+            health.schema_version,
+            health.journal_mode.as_str(),
+            &health.problems
+        ),
+        (1, "wal", &Vec::new())
+    );
+    assert_eq!(place.number("PRAGMA foreign_keys").await, 1);
+    // Opening it again applies nothing.
+    let place = place.reopen().await;
+    assert_eq!(place.store.health().await.unwrap(), health);
+}
+
+#[tokio::test]
+async fn the_first_install_id_stays() {
+    let place = Place::new().await;
+    let (first, second) = (
+        InstallId::mint(at(0), bytes("a")),
+        InstallId::mint(at(1), bytes("b")),
+    );
+    assert_eq!(place.store.install_id(first, at(0)).await.unwrap(), first);
+    let place = place.reopen().await;
+    assert_eq!(place.store.install_id(second, at(1)).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let place = Place::new().await;
+    let mut conn = place.store.reader().await.unwrap();
+    let refused = sqlx::query("DELETE FROM install").execute(&mut *conn).await;
+    assert!(refused.unwrap_err().to_string().contains("readonly"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("central.db");
+    fs::write(
+        &path,
+        "not a database, but long enough to be taken for one ".repeat(40),
+    )
+    .unwrap();
+    let error = Store::open(&path).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Damaged);
+    assert!(
+        matches!(error, Error::Open { .. } | Error::Migrate { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn power_safe_commits_are_full_and_the_others_normal_again() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    let mode = async || {
+        let mut conn = place.store.writer.acquire().await.unwrap();
+        sqlx::query_scalar::<_, i64>("PRAGMA synchronous")
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap()
+    };
+    assert_eq!(mode().await, 1);
+    place.store.begin_generation(session, at(1)).await.unwrap();
+    assert_eq!(mode().await, 2);
+    place.store.clear_fault(session).await.unwrap();
+    assert_eq!(mode().await, 1);
+    let notice = crate::tests::fixture::delivery("n", address("chat", None));
+    place
+        .store
+        .new_delivery(None, &notice, at(1))
+        .await
+        .unwrap();
+    place
+        .store
+        .begin_attempt(notice.id, 0, at(1))
+        .await
+        .unwrap();
+    assert_eq!(mode().await, 2);
+}
+
+#[tokio::test]
+async fn a_killed_host_loses_no_commit() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    place
+        .store
+        .record_event(&event(2, vec![message(session, 2)]))
+        .await
+        .unwrap();
+    // The files as they are this moment are what a killed process leaves behind.
+    let left = tempfile::tempdir().unwrap();
+    for name in ["central.db", "central.db-wal"] {
+        fs::copy(place.dir.path().join(name), left.path().join(name)).unwrap();
+    }
+    let store = Store::open(&left.path().join("central.db")).await.unwrap();
+    assert_eq!(store.session_work(session).await.unwrap().pending, 1);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_half_way_has_happened_wholly_or_not_at_all() {
+    let mut place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    let mut whole = 0;
+    for polls in 0..200 {
+        let n = i64::from(polls) * 2 + 2;
+        let event = event(n, vec![message(session, n)]);
+        let call = Budget {
+            future: Box::pin(place.store.record_event(&event)),
+            polls,
+        };
+        let finished = call.await.is_some();
+        place = place.reopen().await;
+        let seen = place
+            .store
+            .event_seen(
+                &event.address.channel,
+                &event.address.chat,
+                &event.message_id,
+            )
+            .await
+            .unwrap();
+        let tracked = place.store.message(session, n).await.unwrap().is_some();
+        assert_eq!(seen, tracked, "after {polls} polls");
+        assert!(seen || !finished, "after {polls} polls");
+        whole += u32::from(finished);
+        if whole > 2 {
+            return;
+        }
+    }
+    panic!("the call never finished");
+}
+
+#[tokio::test]
+async fn dropping_the_store_in_a_transaction_leaves_the_old_state() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    let mut conn = place
+        .store
+        .writer(super::Durability::Process)
+        .await
+        .unwrap();
+    let mut tx = super::begin(&mut conn).await.unwrap();
+    sqlx::query("UPDATE sessions SET fault = 'half', faulted_at = 1")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    drop(tx);
+    drop(conn);
+    let place = place.reopen().await;
+    let row = place.store.session(session).await.unwrap().unwrap();
+    assert_eq!(row.fault, None);
+    // And the connection is fit for use.
+    let row = crate::pull::Pulled {
+        deliveries: vec![pulled(1, address("chat", None))],
+        ..crate::pull::Pulled::default()
+    };
+    assert_eq!(
+        place
+            .store
+            .accept(session, &row, at(1))
+            .await
+            .unwrap()
+            .deliveries,
+        1
+    );
+}
+
+#[tokio::test]
+async fn calls_that_are_dropped_leave_the_connection_fit_for_the_next() {
+    let place = Place::new().await;
+    let notice = crate::tests::fixture::delivery("n", address("chat", None));
+    place
+        .store
+        .new_delivery(None, &notice, at(0))
+        .await
+        .unwrap();
+    for polls in 0..100 {
+        let call = Budget {
+            future: Box::pin(place.store.begin_attempt(notice.id, 0, at(1))),
+            polls,
+        };
+        let finished = call.await;
+        let open = place.store.interrupted_attempts(10).await.unwrap();
+        let Some(attempt) = finished else {
+            // A commit that was under way may still come; the attempt is then there to be settled,
+            // and the lane stands still until it is.
+            for attempt in open {
+                let settled = crate::attempts::Settled::Park;
+                place
+                    .store
+                    .settle_attempt(attempt.attempt, &settled, at(2))
+                    .await
+                    .unwrap();
+            }
+            continue;
+        };
+        match attempt {
+            Ok(attempt) => {
+                assert_eq!(open.len(), 1);
+                assert_eq!(open[0].attempt, attempt);
+                return;
+            }
+            Err(error) => {
+                assert!(matches!(error, Error::AttemptRefused { .. }), "{error:?}");
+                assert_eq!(open.len(), 1, "after {polls} polls");
+                return;
+            }
+        }
+    }
+    panic!("the call never finished");
+}
