@@ -22,6 +22,8 @@ pub enum OutboundOp {
         files: Vec<OutboundFile>,
         /// The message this one answers, for platforms that show it.
         reply_to: Option<PlatformMessageId>,
+        /// Who says it.
+        voice: Voice,
     },
     /// Replace the text of a message of ours.
     Edit {
@@ -60,6 +62,16 @@ impl OutboundOp {
             Self::Typing => "typing",
         }
     }
+}
+
+/// Who says something: a notice of the host must not pass for an answer of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// The agent.
+    Agent,
+    /// The host itself: something could not be done, or has to wait.
+    Host,
 }
 
 /// A question with fixed answers.

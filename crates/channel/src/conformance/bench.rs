@@ -1,0 +1,315 @@
+//! What the cases share: an adapter that runs against a fake host.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anchorhold_core::{
+    ids::PlatformMessageId,
+    outbound::{OutboundOp, Voice},
+};
+use tokio::{task::JoinHandle, time};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use super::{Chat, ConformanceHarness, Failure, PATIENCE, STOP_LIMIT, Told};
+use crate::{
+    adapter::{ChannelAdapter, ChannelContext, Sent},
+    caps::Reader,
+    cursor::{Cursor, CursorStore},
+    error::{ChannelError, Disposition},
+    fake::{Arrived, FakeClock, FakeCursorStore, FakeIntake, part_key},
+    health::{self, Connection, Health, HealthView},
+    inbox::{Inbox, Intake},
+};
+
+/// How often a condition that nobody announces is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often a lost connection is brought back before the case fails.
+const RUNS_LIMIT: u32 = 5;
+
+/// The host's memory, which outlives adapters.
+pub(super) struct Memory {
+    pub(super) intake: Arc<FakeIntake>,
+    cursors: Arc<FakeCursorStore>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            intake: FakeIntake::new(),
+            cursors: FakeCursorStore::new(),
+        }
+    }
+}
+
+/// A running adapter with its fake host.
+pub(super) struct Bench<'h> {
+    harness: &'h dyn ConformanceHarness,
+    pub(super) adapter: Arc<dyn ChannelAdapter>,
+    pub(super) intake: Arc<FakeIntake>,
+    view: HealthView,
+    shutdown: CancellationToken,
+    /// A case that fails early still ends its adapter.
+    _guard: DropGuard,
+    runs: Arc<AtomicU32>,
+    running: JoinHandle<Result<(), ChannelError>>,
+}
+
+impl<'h> Bench<'h> {
+    /// Builds an adapter, starts it, and waits until it is connected.
+    pub(super) async fn start(harness: &'h dyn ConformanceHarness) -> Result<Self, Failure> {
+        Self::start_with(harness, &Memory::new()).await
+    }
+
+    /// The same with the memory of an earlier host.
+    pub(super) async fn start_with(
+        harness: &'h dyn ConformanceHarness,
+        memory: &Memory,
+    ) -> Result<Self, Failure> {
+        let adapter = harness.adapter().await?;
+        let clock = FakeClock::new();
+        let (reporter, view) = health::pair(clock);
+        let shutdown = CancellationToken::new();
+        let intake: Arc<dyn Intake> = Arc::<FakeIntake>::clone(&memory.intake);
+        let cursors: Arc<dyn CursorStore> = Arc::<FakeCursorStore>::clone(&memory.cursors);
+        let channel = harness.channel();
+        let context = {
+            let shutdown = shutdown.clone();
+            move || ChannelContext {
+                inbox: Inbox::new(channel.clone(), Arc::clone(&intake)),
+                cursor: Cursor::new(channel.clone(), Arc::clone(&cursors)),
+                health: reporter.clone(),
+                shutdown: shutdown.clone(),
+            }
+        };
+        let runs = Arc::new(AtomicU32::new(0));
+        // The tracker is not waited for: the handle is, in `stop` and `abort`.
+        let running =
+            TaskTracker::new().spawn(supervise(Arc::clone(&adapter), context, Arc::clone(&runs)));
+        let intake = Arc::clone(&memory.intake);
+        let mut bench = Self {
+            harness,
+            adapter,
+            intake,
+            view,
+            _guard: shutdown.clone().drop_guard(),
+            shutdown,
+            runs,
+            running,
+        };
+        bench.connected().await?;
+        Ok(bench)
+    }
+
+    async fn connected(&mut self) -> Result<(), Failure> {
+        let is = |health: &Health| health.connection == Connection::Connected;
+        match time::timeout(PATIENCE, self.view.until(is)).await {
+            Ok(Some(_connected)) => Ok(()),
+            Ok(None) => Err(Failure::new("`run` ended before it was connected")),
+            Err(_elapsed) => Err(Failure::new("`run` never reported to be connected")),
+        }
+    }
+
+    /// The person opens the chat and can be written to.
+    pub(super) async fn arrive(&self, chat: Chat) -> Result<(), Failure> {
+        let before = self.present(chat);
+        self.harness.arrive(chat).await?;
+        if self.adapter.caps().reader == Reader::ScrollsBack {
+            return Ok(());
+        }
+        let address = self.harness.address(chat);
+        let count = |arrived: &Arrived| arrived.present.iter().filter(|at| **at == address).count();
+        let came = self.intake.until(PATIENCE, |now| count(now) > before);
+        check(came.await, "a reader came, `present` was not called")
+    }
+
+    fn present(&self, chat: Chat) -> usize {
+        let address = self.harness.address(chat);
+        let arrived = self.intake.arrived();
+        arrived.present.iter().filter(|at| **at == address).count()
+    }
+
+    /// Waits until so many events are stored.
+    pub(super) async fn stored(&self, count: usize) -> Result<(), Failure> {
+        let enough = self.intake.until(PATIENCE, |now| now.events.len() >= count);
+        check(
+            enough.await,
+            format!("{count} stored events were expected in time"),
+        )
+    }
+
+    /// Waits until so many events were offered, stored or not.
+    pub(super) async fn offered(&self, count: usize) -> Result<(), Failure> {
+        let enough = self.intake.until(PATIENCE, |now| now.offered >= count);
+        check(
+            enough.await,
+            format!("{count} offered events were expected in time"),
+        )
+    }
+
+    /// Sends text once.
+    pub(super) async fn post(
+        &self,
+        chat: Chat,
+        text: &str,
+        key: u32,
+    ) -> Result<Sent, ChannelError> {
+        let to = self.harness.address(chat);
+        self.adapter.send(&to, &post(text), part_key(key)).await
+    }
+
+    /// Sends text that has to be taken.
+    pub(super) async fn post_well(
+        &self,
+        chat: Chat,
+        text: &str,
+        key: u32,
+    ) -> Result<Option<PlatformMessageId>, Failure> {
+        match time::timeout(PATIENCE, self.post(chat, text, key)).await {
+            Ok(Ok(sent)) => Ok(sent.message_id),
+            Ok(Err(error)) => Err(Failure::new(format!("a good send failed: {error}"))),
+            Err(_elapsed) => Err(Failure::new("a send did not end")),
+        }
+    }
+
+    /// Waits until the person sees exactly these texts.
+    pub(super) async fn sees(&self, chat: Chat, expect: &[&str]) -> Result<(), Failure> {
+        let mut seen = Vec::new();
+        let look = async {
+            loop {
+                seen = self.harness.seen(chat).await?;
+                if seen == expect {
+                    return Ok(());
+                }
+                time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        match time::timeout(PATIENCE, look).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(Failure::new(format!("{expect:?} expected, seen: {seen:?}"))),
+        }
+    }
+
+    /// Waits until `is` holds for what is known about a message; `false` after `limit`.
+    pub(super) async fn told(
+        &self,
+        (chat, id): (Chat, &str),
+        limit: Duration,
+        is: impl Fn(Told) -> bool,
+    ) -> Result<bool, Failure> {
+        let look = async {
+            loop {
+                if is(self.harness.told(chat, id).await?) {
+                    return Ok(true);
+                }
+                time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        time::timeout(limit, look).await.unwrap_or(Ok(false))
+    }
+
+    /// Waits until a message is stored, or somebody was told that it was not taken.
+    pub(super) async fn settled(
+        &self,
+        message: (Chat, &str),
+        stored: usize,
+    ) -> Result<Told, Failure> {
+        let enough = async {
+            let enough = self
+                .intake
+                .until(PATIENCE, |now| now.events.len() >= stored);
+            enough.await
+        };
+        let told = self.told(message, PATIENCE, |told| told == Told::NotAccepted);
+        tokio::select! {
+            true = enough => Ok(Told::Accepted),
+            Ok(true) = told => Ok(Told::NotAccepted),
+            else => Err(Failure::new("a message got lost without a word")),
+        }
+    }
+
+    /// How often `run` was started.
+    pub(super) fn runs(&self) -> u32 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// Is `run` still running?
+    pub(super) fn is_running(&self) -> bool {
+        !self.running.is_finished()
+    }
+
+    /// Lets `run` end, and checks that it does, well and promptly.
+    pub(super) async fn stop(self) -> Result<(), Failure> {
+        self.shutdown.cancel();
+        match time::timeout(STOP_LIMIT, self.running).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(Failure::new(format!("`run` ended badly: {error}"))),
+            Ok(Err(error)) if error.is_panic() => Err(Failure::new("`run` panicked")),
+            Ok(Err(_cancelled)) => Err(Failure::new("`run` was cancelled")),
+            Err(_elapsed) => Err(Failure::new("`run` did not end after its token fired")),
+        }
+    }
+
+    /// Asks `run` to end without waiting for it.
+    pub(super) fn ask_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Drops the future of `run` where it stands.
+    pub(super) async fn abort(self) {
+        self.running.abort();
+        // silent: an aborted task always ends in an error
+        drop(self.running.await);
+    }
+}
+
+/// Runs the adapter as a host does: a connection that got lost is brought back.
+async fn supervise(
+    adapter: Arc<dyn ChannelAdapter>,
+    context: impl Fn() -> ChannelContext,
+    runs: Arc<AtomicU32>,
+) -> Result<(), ChannelError> {
+    loop {
+        let run = runs.fetch_add(1, Ordering::Relaxed) + 1;
+        let Err(error) = adapter.run(context()).await else {
+            return Ok(());
+        };
+        match error.disposition() {
+            Disposition::Backoff | Disposition::RetryAfter(_) if run < RUNS_LIMIT => {
+                time::sleep(LOOK_AGAIN).await;
+            }
+            Disposition::Backoff
+            | Disposition::RetryAfter(_)
+            | Disposition::SettleUnknownOrResend
+            | Disposition::Dead
+            | Disposition::ParkInstance
+            | Disposition::ParkUntilPresent => return Err(error),
+        }
+    }
+}
+
+/// The operation that says `text`.
+pub(super) fn post(text: &str) -> OutboundOp {
+    OutboundOp::Post {
+        text: text.to_owned(),
+        files: Vec::new(),
+        reply_to: None,
+        voice: Voice::Agent,
+    }
+}
+
+/// Fails with `what` where `holds` does not.
+pub(super) fn check(holds: bool, what: impl Into<String>) -> Result<(), Failure> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Failure::new(what))
+    }
+}
