@@ -1,0 +1,99 @@
+//! From a client's line to what it means.
+
+use anchorhold_channel::FactoryContext;
+use anchorhold_core::{
+    address::Address,
+    ids::{ChatId, Handle, PlatformMessageId},
+    inbound::{Attachment, ChatKind, InboundEvent, Sender},
+};
+use serde_json::Value;
+
+use crate::wire::{ClientLine, ID_LIMIT_BYTES, WireFile};
+
+/// The longest error that is sent back, in bytes: it may quote the line.
+const ERROR_LIMIT_BYTES: usize = 300;
+
+/// Reads a line; an error says what is wrong with it. A line without a type is a message.
+pub(crate) fn line(line: &[u8]) -> Result<ClientLine, String> {
+    let value = serde_json::from_slice(line).map_err(|error| short(&error))?;
+    let Value::Object(mut object) = value else {
+        return Err("a line has to be a JSON object".to_owned());
+    };
+    object
+        .entry("type")
+        .or_insert_with(|| Value::from("message"));
+    serde_json::from_value(Value::Object(object)).map_err(|error| short(&error))
+}
+
+/// The conversation that a client names.
+pub(crate) fn name(name: &str) -> Result<ChatId, String> {
+    ChatId::parse(name).map_err(|error| error.to_string())
+}
+
+/// The id of a message: the client's own, or the one made for it.
+pub(crate) fn message_id(
+    given: Option<&str>,
+    made: impl FnOnce() -> String,
+) -> Result<PlatformMessageId, String> {
+    let id = match given {
+        Some(id) if id.len() > ID_LIMIT_BYTES => {
+            return Err(format!("an id has at most {ID_LIMIT_BYTES} bytes"));
+        }
+        Some(id) => id.to_owned(),
+        None => made(),
+    };
+    PlatformMessageId::parse(&id).map_err(|error| error.to_string())
+}
+
+/// A message as the host takes it. The sender is the socket's owner, whoever wrote the line: only
+/// the owner can open the socket, and no line can say otherwise.
+pub(crate) fn event(
+    cx: &FactoryContext,
+    chat: &ChatId,
+    message_id: PlatformMessageId,
+    text: String,
+    files: Vec<WireFile>,
+) -> Result<InboundEvent, String> {
+    if text.trim().is_empty() && files.is_empty() {
+        return Err("there is nothing in the message".to_owned());
+    }
+    if files.iter().any(|file| file.name.is_empty()) {
+        return Err("a file needs a name".to_owned());
+    }
+    let attachment = |file: WireFile| Attachment {
+        name: file.name,
+        media_type: None,
+        content: file.data,
+    };
+    Ok(InboundEvent {
+        address: Address {
+            channel: cx.name.clone(),
+            chat: chat.clone(),
+            thread: None,
+        },
+        message_id,
+        sender: Sender {
+            handle: owner()?,
+            name: None,
+        },
+        chat_kind: ChatKind::Direct,
+        addressed: true,
+        sent_at: cx.clock.now(),
+        text,
+        reply_to: None,
+        attachments: files.into_iter().map(attachment).collect(),
+    })
+}
+
+fn owner() -> Result<Handle, String> {
+    Handle::parse("local").map_err(|error| error.to_string())
+}
+
+fn short(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.floor_char_boundary(ERROR_LIMIT_BYTES));
+    text
+}
+
+#[cfg(test)]
+mod tests;
