@@ -1,0 +1,102 @@
+//! Asking one runtime what it has, over and over: adoption, orphans, health.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use super::{
+    shared::Shared,
+    state::{Fate, Listed},
+};
+use crate::{
+    error::{RuntimeError, chain},
+    runtime::{InstanceStatus, Runtime, RuntimeKind},
+};
+
+/// A runtime that takes longer to list its sandboxes counts as not answering.
+const LIST_LIMIT: Duration = Duration::from_secs(30);
+
+/// Surveys `runtime` until shutdown. The only place that reports its health, so that the reports
+/// come in order.
+pub(super) async fn survey_on(shared: Arc<Shared>, runtime: Arc<dyn Runtime>) {
+    let kind = runtime.kind();
+    let surveying = async {
+        let mut reported = None;
+        loop {
+            let (up, detail) = match survey_once(&shared, runtime.as_ref()).await {
+                Ok(()) => (true, None),
+                Err(error) => (false, Some(chain(&error))),
+            };
+            if reported != Some(up) {
+                report(kind, up, detail.as_deref());
+                shared.owner.runtime_health(kind, up, detail).await;
+                reported = Some(up);
+            }
+            tokio::time::sleep(shared.config.tick).await;
+        }
+    };
+    let ended: Option<Infallible> = shared.shutdown.run_until_cancelled(surveying).await;
+    tracing::debug!(runtime = %kind, by_itself = ended.is_some(), "survey ends");
+}
+
+fn report(kind: RuntimeKind, up: bool, detail: Option<&str>) {
+    if up {
+        tracing::info!(runtime = %kind, "runtime answers");
+    } else {
+        tracing::error!(runtime = %kind, error = detail, "runtime does not answer");
+    }
+}
+
+async fn survey_once(shared: &Arc<Shared>, runtime: &dyn Runtime) -> Result<(), RuntimeError> {
+    let kind = runtime.kind();
+    shared.state().begin_list(kind);
+    let listing = runtime.list(shared.config.install);
+    let listed = match tokio::time::timeout(LIST_LIMIT, listing).await {
+        Ok(listed) => listed,
+        Err(elapsed) => Err(RuntimeError::Unavailable {
+            kind,
+            source: elapsed.into(),
+        }),
+    };
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            if shared.state().is_up(kind) {
+                shared.change(|state| state.went_down(kind));
+            } else {
+                shared.state().went_down(kind);
+            }
+            return Err(error);
+        }
+    };
+    for status in listed {
+        take_in(shared, kind, status).await;
+    }
+    shared.change(|state| state.came_up(kind));
+    Ok(())
+}
+
+async fn take_in(shared: &Arc<Shared>, kind: RuntimeKind, status: InstanceStatus) {
+    let InstanceStatus { id, running, .. } = status;
+    if id.install != shared.config.install || !shared.state().is_new(&id, kind) {
+        return;
+    }
+    let current = shared.owner.current(id.session).await;
+    let now = shared.clock.mono();
+    let listed = Listed { id, kind, running };
+    match shared.change(|state| state.take_in(listed, current, now)) {
+        Fate::Leave => {}
+        Fate::Adopt => {
+            tracing::info!(session = %id.session, generation = %id.generation, "running sandbox is adopted");
+            shared.owner.started(id.session, id.generation, true).await;
+            shared.spawn_watch(id, kind);
+            if shared.state().is_draining() {
+                shared.stop(id.session, shared.config.stop_grace);
+            }
+        }
+        Fate::Orphan => {
+            tracing::warn!(session = %id.session, generation = %id.generation, "orphaned sandbox is told to stop");
+            shared.spawn_watch(id, kind);
+            shared.spawn_stop(id, kind, shared.config.stop_grace);
+        }
+        Fate::Collect => shared.spawn_watch(id, kind),
+    }
+}
