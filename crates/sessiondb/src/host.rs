@@ -1,5 +1,7 @@
 //! The host's side: what it writes into `inbound.db`.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, IdError, PlatformMessageId, ThreadId},
@@ -100,6 +102,10 @@ impl HostSide {
         let side = Self::at(root);
         side.layout.create(owner)?;
         side.inbound()?;
+        // Whatever the umask: the sandbox's user has to read it.
+        let path = side.layout.inbound();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
+            .map_err(Error::io(&path, "set the mode of"))?;
         Ok(side)
     }
 
@@ -113,43 +119,33 @@ impl HostSide {
         &self.layout.out_dir
     }
 
-    /// Appends messages in one transaction, durable against power loss when this returns.
+    /// Appends a message, durable against power loss when this returns.
     ///
-    /// A message with a known platform id keeps its number and changes nothing.
-    pub fn append(
-        &self,
-        messages: Vec<NewInbound<'_>>,
-        now: Timestamp,
-    ) -> Result<Vec<Appended>, Error> {
+    /// One with a known platform id keeps its number and changes nothing.
+    pub fn append(&self, message: NewInbound<'_>, now: Timestamp) -> Result<Appended, Error> {
         let path = self.layout.inbound();
         let failed = Error::sql(&path, "append");
-        let mut highest = self.highest_outbound();
+        let highest_outbound = self.highest_outbound();
         let mut connection = self.inbound()?;
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(&failed)?;
-        let mut appended = Vec::with_capacity(messages.len());
-        for message in messages {
-            if let Some(seq) = known(&transaction, &message).map_err(&failed)? {
-                appended.push(Appended { seq, fresh: false });
-                continue;
-            }
-            let own: i64 = transaction
-                .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                    row.get(0)
-                })
-                .map_err(&failed)?;
-            highest = highest.max(own);
-            let seq = Seq::host_after(highest);
-            self.insert(&transaction, message, seq, now)?;
-            appended.push(Appended { seq, fresh: true });
+        if let Some(seq) = known(&transaction, &message).map_err(&failed)? {
+            return Ok(Appended { seq, fresh: false });
         }
+        let own: i64 = transaction
+            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                row.get(0)
+            })
+            .map_err(&failed)?;
+        let seq = Seq::host_after(own.max(highest_outbound));
+        self.insert(&transaction, message, seq, now)?;
         transaction.commit().map_err(&failed)?;
         // The commit is the removal of the journal, which only this makes durable.
         open_dir(&self.layout.in_dir)?
             .sync_all()
             .map_err(Error::io(&self.layout.in_dir, "make durable"))?;
-        Ok(appended)
+        Ok(Appended { seq, fresh: true })
     }
 
     fn insert(
@@ -248,6 +244,20 @@ impl HostSide {
         rows.into_iter()
             .collect::<Result<Vec<_>, _>>()
             .map_err(&failed)
+    }
+
+    /// The oldest messages that are not closed, at most `limit`.
+    pub fn open_messages(&self, limit: u32) -> Result<Vec<Seq>, Error> {
+        let path = self.layout.inbound();
+        let connection = self.inbound()?;
+        let found = connection
+            .prepare("SELECT seq FROM messages WHERE status = 'open' ORDER BY seq LIMIT ?1")
+            .and_then(|mut statement| {
+                let rows = statement.query_map([limit], |row| row.get::<_, i64>(0))?;
+                rows.collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(Error::sql(&path, "read"))?;
+        Ok(found.into_iter().filter_map(Seq::new).collect())
     }
 
     /// What the runner last said of its progress; `None` if this generation said nothing yet.

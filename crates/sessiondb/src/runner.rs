@@ -13,6 +13,9 @@ use crate::{
     open,
 };
 
+/// The most context messages of one turn.
+const CONTEXT_LIMIT: usize = 100;
+
 /// One session's files, as the runner in the sandbox handles them. Every call blocks on the disk.
 #[derive(Debug)]
 pub struct RunnerSide {
@@ -28,6 +31,8 @@ pub struct RunnerSide {
 pub struct Offer {
     /// Messages to answer in one turn, oldest first, context included. Empty if nothing wakes.
     pub rows: Vec<InboundRow>,
+    /// Context before them that is too much for one turn: to be ended with it, unseen.
+    pub surplus: Vec<Seq>,
     /// Messages that this runner does not understand: to be ended as unknown.
     pub unknown: Vec<UnknownRow>,
     /// When the next message that has to wait becomes due.
@@ -115,6 +120,28 @@ pub struct Finish {
     pub state: Vec<(String, Option<String>)>,
 }
 
+impl Offer {
+    /// Leaves out the context that no message follows yet, and what is too much of the rest.
+    fn keep_context_before_triggers(&mut self) {
+        let through_last = self
+            .rows
+            .iter()
+            .rposition(|row| row.triggers)
+            .map_or(0, |at| at + 1);
+        self.rows.truncate(through_last);
+        let context = self.rows.iter().filter(|row| !row.triggers).count();
+        let mut surplus = context.saturating_sub(CONTEXT_LIMIT);
+        self.rows.retain(|row| {
+            let leave_out = surplus > 0 && !row.triggers;
+            if leave_out {
+                surplus -= 1;
+                self.surplus.push(row.seq);
+            }
+            !leave_out
+        });
+    }
+}
+
 impl RunnerSide {
     /// Opens both files, and makes `outbound.db` if it is not there. What an earlier generation
     /// was killed in is rolled back here, inside the wall.
@@ -148,11 +175,11 @@ impl RunnerSide {
         serde_json::from_str(&body).map_err(|source| Error::Encode { source })
     }
 
-    /// Messages that are due and have not ended, oldest first, at most `limit`.
+    /// Messages that are due and have not ended, oldest first, at most `limit` that wake.
     ///
     /// A message that waits for its next try holds back the later ones: order comes before speed.
-    /// One that was tried before is offered alone.
-    /// Context is offered only together with a message that wakes.
+    /// One that was tried before is the only one of its turn that wakes.
+    /// Context is offered only together with a message after it that wakes, the newest of it.
     pub fn offer(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
         let path = self.layout.in_dir.join(INBOUND);
         let failed = Error::sql(&path, "read");
@@ -166,6 +193,7 @@ impl RunnerSide {
         let mut rows = statement.query([self.low_water]).map_err(&failed)?;
         let mut offer = Offer::default();
         let mut all_ended = true;
+        let mut waking = 0_u32;
         while let Some(row) = rows.next().map_err(&failed)? {
             let raw: i64 = row.get(0).map_err(&failed)?;
             let Some(seq) = Seq::new(raw) else { continue };
@@ -181,25 +209,26 @@ impl RunnerSide {
                 offer.next_due = Some(due);
                 break;
             }
-            match decode(row, seq).map_err(&failed)? {
-                Ok(row) if row.tries > 0 => {
-                    // What was in a turn that died is tried alone, so that it can be found out
-                    // which message it was, and the others don't share its fate.
-                    if offer.rows.is_empty() {
-                        offer.rows.push(row);
-                    }
-                    break;
+            let row = match decode(row, seq).map_err(&failed)? {
+                Ok(row) => row,
+                Err(unknown) => {
+                    offer.unknown.push(unknown);
+                    continue;
                 }
-                Ok(row) => offer.rows.push(row),
-                Err(unknown) => offer.unknown.push(unknown),
+            };
+            // What was in a turn that died is tried alone, so that it can be found out which
+            // message it was, and the others don't share its fate.
+            let alone = row.triggers && row.tries > 0;
+            if alone && waking > 0 {
+                break;
             }
-            if u32::try_from(offer.rows.len()).is_ok_and(|len| len >= limit) {
+            waking += u32::from(row.triggers);
+            offer.rows.push(row);
+            if alone || waking >= limit {
                 break;
             }
         }
-        if !offer.rows.iter().any(|row| row.triggers) {
-            offer.rows.clear();
-        }
+        offer.keep_context_before_triggers();
         Ok(offer)
     }
 

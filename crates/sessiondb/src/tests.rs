@@ -60,7 +60,7 @@ impl Bench {
             payload: Inbound::Chat(chat(text)),
             attachments: files,
         };
-        self.host.append(vec![message], at(1_000)).unwrap()[0].seq
+        self.host.append(message, at(1_000)).unwrap().seq
     }
 
     fn runner(&self, generation: u32) -> RunnerSide {

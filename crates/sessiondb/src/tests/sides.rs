@@ -102,6 +102,37 @@ fn context_waits_for_a_message_that_wakes() {
 }
 
 #[test]
+fn however_much_context_there_is_the_message_after_it_is_offered() {
+    let bench = Bench::new();
+    let context: Vec<Seq> = (0..130)
+        .map(|n| bench.say_with(&format!("c{n}"), "aside", false, &[]))
+        .collect();
+    let trigger = bench.say("m1", "you there?");
+    bench.say_with("after", "later aside", false, &[]);
+    let offer = bench.runner(1).offer(20, at(2_000)).unwrap();
+    assert_eq!(offer.surplus, context[..30]);
+    let offered: Vec<Seq> = offer.rows.iter().map(|row| row.seq).collect();
+    assert_eq!(offered, [&context[30..], &[trigger]].concat());
+}
+
+#[test]
+fn context_that_was_in_a_turn_that_died_blocks_nothing() {
+    let bench = Bench::new();
+    let context = bench.say_with("c1", "aside", false, &[]);
+    let trigger = bench.say("m1", "you there?");
+    let later = bench.say("m2", "and you?");
+    let tried: Vec<_> = [context, trigger, later]
+        .map(|seq| (seq, 1, at(1)))
+        .to_vec();
+    bench.host.reschedule(&tried).unwrap();
+    let rows = bench.runner(2).offer(20, at(2_000)).unwrap().rows;
+    assert_eq!(
+        rows.iter().map(|row| row.seq).collect::<Vec<_>>(),
+        [context, trigger]
+    );
+}
+
+#[test]
 fn a_message_that_waits_for_its_next_try_keeps_the_order_and_is_then_tried_alone() {
     let bench = Bench::new();
     let first = bench.say("m1", "one");
