@@ -1,1 +1,28 @@
-//! (being written)
+//! The agent-runner: the one program of ours inside the wall.
+//!
+//! **For**: taking messages from `inbound.db`, having a provider answer them, and writing answers
+//! and completions into `outbound.db`.
+//!
+//! **Deliberately not**: more than one turn at a time, credentials, a network of its own, a second
+//! thread, judging its own health (the host does that, by the progress file).
+//!
+//! **Must stay true**:
+//! 1. A message is claimed before its turn, and a turn's answers and completions are one transaction.
+//! 2. What can't be read now is read later; it is never taken for empty.
+//! 3. Told to stop, it takes no new work and lets the running turn finish.
+//! 4. Progress is shown at the start and at each event of a turn, never while idle.
+//! 5. Message text never reaches the log.
+//!
+//! **Start at** [`turn_loop`], then [`provider`].
+#![warn(missing_docs)]
+
+pub mod args;
+pub mod children;
+mod error;
+pub mod log;
+pub mod progress;
+pub mod provider;
+pub mod tools;
+pub mod turn_loop;
+
+pub use error::{Error, report};

@@ -1,0 +1,175 @@
+//! The agent-runner's program: log, arguments, paths, session files, provider, loop, exit status.
+
+use std::{convert::Infallible, env, process::ExitCode, sync::Arc, time::Instant};
+
+use anchorhold_agent_runner::{
+    Error,
+    args::Args,
+    children::{Children, Orphans},
+    log,
+    progress::Beats,
+    provider::Providers,
+    report,
+    tools::Tools,
+    turn_loop::{Ended, Parts, TurnLoop},
+};
+use anchorhold_core::{
+    clock::Clock,
+    retry::{Backoff, Next},
+};
+use anchorhold_sessiondb::{RunnerSide, bell};
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::{
+    net::UnixDatagram,
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Duration, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Between tries to open the files while the host holds one.
+const OPEN: Backoff = Backoff {
+    first: Duration::from_millis(10),
+    longest: Duration::from_secs(1),
+    tries: 30,
+};
+
+fn main() -> ExitCode {
+    log::init();
+    match run() {
+        Ok(Ended::Told) => ExitCode::SUCCESS,
+        Ok(Ended::Exit(code)) => ExitCode::from(code),
+        Err(error) => {
+            tracing::error!(error = %report(&*error), "agent-runner failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<Ended> {
+    let arguments = env::args_os().skip(1);
+    let args = Args::parse(arguments.map(|argument| argument.to_string_lossy().into_owned()))?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> anyhow::Result<Ended> {
+    let stop = CancellationToken::new();
+    let signals = Signals::listen()?;
+    let beats = Arc::new(Beats::new(args.out_dir.clone(), args.generation));
+    beats.beat(None);
+    // The first process of a namespace inherits the orphans of all others in it.
+    let orphans = (std::process::id() == 1)
+        .then(Orphans::listen)
+        .transpose()?;
+    let children = Arc::new(Children::default());
+    let environment = env::vars_os()
+        .map(|(name, value)| {
+            let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
+            (text(name), text(value))
+        })
+        .collect();
+    let tools = Tools::new(args.workspace.clone(), environment, Arc::clone(&children));
+    // Bound before the first look, so that nothing is missed between the two.
+    let bell = listen_for_bell(&args);
+    let parts = Parts {
+        side: open(&args).await?,
+        in_dir: args.in_dir.clone(),
+        bell,
+        beats,
+        clock: Arc::new(SystemClock),
+        providers: Providers::builtin(),
+        tools: Arc::new(tools),
+        children,
+        orphans,
+    };
+    let generation = args.generation;
+    tracing::info!(%generation, bell = parts.bell.is_some(), "agent-runner starts");
+    let mut turns = TurnLoop::new(parts);
+    let ended = tokio::select! {
+        ended = turns.run(&stop) => ended?,
+        never = signals.pass_on(&stop) => match never {},
+    };
+    tracing::info!(%generation, "agent-runner ends");
+    Ok(ended)
+}
+
+async fn open(args: &Args) -> anyhow::Result<RunnerSide> {
+    let mut tries = 0;
+    loop {
+        let error = match RunnerSide::open(&args.in_dir, &args.out_dir, args.generation) {
+            Ok(side) => return Ok(side),
+            Err(error) => error,
+        };
+        tries += 1;
+        match OPEN.next(tries, None, 0) {
+            Next::After(wait) if error.is_later() => sleep(wait).await,
+            Next::After(_) | Next::GiveUp => {
+                return Err(error).context("can't open the session's files");
+            }
+        }
+    }
+}
+
+/// Without a bell messages are found a little later, so a failure is no reason to stop.
+fn listen_for_bell(args: &Args) -> Option<UnixDatagram> {
+    let bound = match bell::bind(&args.out_dir) {
+        Ok(bound) => bound,
+        Err(error) => {
+            tracing::warn!(error = %report(&error), "bell not bound");
+            return None;
+        }
+    };
+    match UnixDatagram::from_std(bound) {
+        Ok(bell) => Some(bell),
+        Err(error) => {
+            tracing::warn!(error = %report(&error), "bell not heard");
+            None
+        }
+    }
+}
+
+/// The signals that mean: finish what you do, then go.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(|source| Error::Signals { source });
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn pass_on(mut self, stop: &CancellationToken) -> Infallible {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            tracing::info!("told to stop");
+            stop.cancel();
+        }
+    }
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn mono(&self) -> Instant {
+        Instant::now()
+    }
+}

@@ -1,0 +1,157 @@
+//! What answers: the one interface between the loop and a model, or a script that stands for one.
+
+pub mod offline;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use anchorhold_sessiondb::{Emit, InboundRow};
+use async_trait::async_trait;
+
+use crate::{
+    provider::offline::Offline,
+    tools::{Called, ToolError, Tools},
+};
+
+/// Something that answers messages.
+#[async_trait]
+pub trait AgentProvider: Send + Sync + 'static {
+    /// What it is.
+    fn caps(&self) -> &ProviderCaps;
+
+    /// Answers the messages of one turn: exactly one outcome, whatever happens.
+    ///
+    /// It calls [`TurnIo::progress`] at each event, since one that is silent for too long is taken
+    /// for stalled. Dropping the future abandons the turn, and nothing of it is said.
+    async fn run_turn(&self, turn: Turn, io: TurnIo) -> Result<TurnOutcome, TurnError>;
+}
+
+/// What a provider is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderCaps {
+    /// The name that an agent group's configuration chooses it by.
+    pub name: &'static str,
+    /// What it remembers from turn to turn: handed to it in [`Turn::state`].
+    pub state_keys: &'static [&'static str],
+}
+
+/// What is to be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The name the agent goes by.
+    pub agent_name: String,
+    /// Which model, where the provider has several.
+    pub model: Option<String>,
+    /// The messages, oldest first; those that don't trigger are context.
+    pub messages: Vec<InboundRow>,
+    /// What the provider remembers.
+    pub state: BTreeMap<String, String>,
+}
+
+/// The end of a turn that went well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnOutcome {
+    /// What the agent says, in order.
+    pub emit: Vec<Emit>,
+    /// What to remember; `None` forgets a key.
+    pub state: Vec<(String, Option<String>)>,
+}
+
+/// The end of a turn that did not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnError {
+    /// The messages can't be answered.
+    #[error("the turn failed: {why}")]
+    Failed {
+        /// A short sentence for the person who wrote.
+        why: String,
+    },
+    /// The process is to die at once, with the turn neither ended nor answered, as if it crashed.
+    #[error("the turn ends the process with exit status {code}")]
+    Exit {
+        /// The exit status.
+        code: u8,
+    },
+}
+
+/// What a turn can do while it runs.
+#[derive(Clone)]
+pub struct TurnIo {
+    beat: Arc<dyn Fn(Option<Duration>) + Send + Sync>,
+    tools: Arc<Tools>,
+}
+
+impl fmt::Debug for TurnIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnIo")
+            .field("tools", &self.tools)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TurnIo {
+    /// `beat` is called at each event of the turn.
+    pub fn new(beat: impl Fn(Option<Duration>) + Send + Sync + 'static, tools: Arc<Tools>) -> Self {
+        Self {
+            beat: Arc::new(beat),
+            tools,
+        }
+    }
+
+    /// Something happened; from now on it may be quiet for `declared`.
+    pub fn progress(&self, declared: Option<Duration>) {
+        (self.beat)(declared);
+    }
+
+    /// Calls a tool with its arguments in JSON, and shows progress around it.
+    pub async fn call(&self, tool: &str, arguments: &str) -> Result<Called, ToolError> {
+        let called = self.tools.call(self, tool, arguments).await;
+        self.progress(None);
+        called
+    }
+
+    /// The environment that tools see.
+    pub fn environment(&self) -> &[(String, String)] {
+        self.tools.environment()
+    }
+}
+
+/// The providers that this program has.
+#[derive(Clone)]
+pub struct Providers {
+    all: Vec<Arc<dyn AgentProvider>>,
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl Providers {
+    /// Every provider that is built in.
+    pub fn builtin() -> Self {
+        Self::of(vec![Arc::new(Offline)])
+    }
+
+    /// Just these.
+    pub fn of(all: Vec<Arc<dyn AgentProvider>>) -> Self {
+        Self { all }
+    }
+
+    /// The one of that name.
+    pub fn find(&self, name: &str) -> Option<Arc<dyn AgentProvider>> {
+        let found = self
+            .all
+            .iter()
+            .find(|provider| provider.caps().name == name);
+        found.map(Arc::clone)
+    }
+
+    /// All names.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.all
+            .iter()
+            .map(|provider| provider.caps().name)
+            .collect()
+    }
+}

@@ -1,0 +1,498 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anchorhold_sessiondb::{Chat, Emit, Inbound, InboundRow, InboxFile, Outbound, Seq};
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+
+use crate::{
+    children::Children,
+    provider::{AgentProvider, Turn, TurnError, TurnIo, TurnOutcome, offline::Offline},
+    tools::Tools,
+};
+
+struct Bench {
+    dir: tempfile::TempDir,
+    beats: Arc<Mutex<Vec<Option<Duration>>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            beats: Arc::default(),
+        }
+    }
+
+    fn io(&self) -> TurnIo {
+        let workspace = Utf8PathBuf::from_path_buf(self.dir.path().to_owned()).unwrap();
+        let environment = vec![
+            ("A".to_owned(), "1".to_owned()),
+            ("B".to_owned(), String::new()),
+        ];
+        let tools = Tools::new(workspace, environment, Arc::new(Children::default()));
+        let beats = Arc::clone(&self.beats);
+        TurnIo::new(
+            move |declared| beats.lock().unwrap().push(declared),
+            Arc::new(tools),
+        )
+    }
+
+    async fn turn(&self, messages: Vec<InboundRow>) -> Result<TurnOutcome, TurnError> {
+        let turn = Turn {
+            agent_name: "Ada".to_owned(),
+            model: None,
+            messages,
+            state: std::collections::BTreeMap::new(),
+        };
+        Offline.run_turn(turn, self.io()).await
+    }
+
+    async fn say(&self, text: &str) -> Vec<String> {
+        let outcome = self.turn(vec![row(4, text)]).await.unwrap();
+        assert_eq!(outcome.state, vec![]);
+        outcome.emit.iter().map(show).collect()
+    }
+
+    async fn check(&self, text: &str, expect: &[&str]) {
+        assert_eq!(self.say(text).await, expect, "{text:?}");
+    }
+}
+
+fn row(seq: i64, text: &str) -> InboundRow {
+    InboundRow {
+        seq: Seq::new(seq).unwrap(),
+        triggers: true,
+        tries: 0,
+        created_at: Timestamp::UNIX_EPOCH,
+        payload: Inbound::Chat(Chat {
+            channel: "cli".to_owned(),
+            sender: "u1".to_owned(),
+            sender_name: None,
+            text: text.to_owned(),
+            sent_at: Timestamp::UNIX_EPOCH,
+            reply_to: None,
+            files: Vec::new(),
+        }),
+    }
+}
+
+fn show(emit: &Emit) -> String {
+    let to = emit.in_reply_to.map_or(0, Seq::get);
+    let files: Vec<String> = emit
+        .files
+        .iter()
+        .map(|file| format!("[{} {}]", file.name, String::from_utf8_lossy(&file.content)))
+        .collect();
+    let files = files.concat();
+    match &emit.op {
+        Outbound::Post { text, .. } => format!("{to}> {text}{files}"),
+        Outbound::Edit { target, text } => format!("{to}> edit {target}: {text}"),
+        Outbound::Delete { target } => format!("{to}> delete {target}"),
+        Outbound::React { target, emoji } => format!("{to}> react {target}: {emoji}"),
+    }
+}
+
+const HEARD: &str = "4> I am the offline agent: I follow a script and understand nothing.";
+
+#[tokio::test]
+async fn plain_messages_are_quoted() {
+    let bench = Bench::new();
+    bench
+        .check("hello", &[&format!("{HEARD} You wrote: “hello”")])
+        .await;
+    bench
+        .check(
+            " !sh not at the beginning\n",
+            &[&format!("{HEARD} You wrote: “!sh not at the beginning”")],
+        )
+        .await;
+    bench.check("", &[HEARD]).await;
+    let long = "ä".repeat(201);
+    bench
+        .check(
+            &long,
+            &[&format!("{HEARD} You wrote: “{}…”", "ä".repeat(200))],
+        )
+        .await;
+    let mut with_file = row(4, "");
+    let Inbound::Chat(chat) = &mut with_file.payload;
+    let file = InboxFile {
+        name: "a".to_owned(),
+        path: "inbox/4/a".to_owned(),
+        media_type: None,
+        len: 1,
+    };
+    chat.files = vec![file];
+    let outcome = bench.turn(vec![with_file]).await.unwrap();
+    assert_eq!(
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
+        [format!("{HEARD} You sent one file.")]
+    );
+}
+
+#[tokio::test]
+async fn sh_answers_output_and_status() {
+    let bench = Bench::new();
+    bench.check("!sh echo hi", &["4> hi\nexit status 0"]).await;
+    bench
+        .check(
+            "!sh echo out; echo err >&2; exit 3",
+            &["4> out\nerr\nexit status 3"],
+        )
+        .await;
+    bench.check("!sh true", &["4> exit status 0"]).await;
+    bench
+        .check("!sh kill -9 $$", &["4> ended by signal 9"])
+        .await;
+    bench
+        .check("!sh printf '\\377'", &["4> \u{fffd}\nexit status 0"])
+        .await;
+    bench
+        .check(
+            "!sh echo one > f\n!sh cat f",
+            &["4> exit status 0\none\nexit status 0"],
+        )
+        .await;
+    bench.check("!sh cat", &["4> exit status 0"]).await;
+    bench
+        .check("!sh exec >&- 2>&-; exit 5", &["4> exit status 5"])
+        .await;
+    bench.check("!sh", &["4> write: !sh CMD"]).await;
+    bench
+        .check(
+            "!sh echo a\0b",
+            &["4> error: can't start the shell: nul byte found in provided data"],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn sh_output_is_bounded() {
+    let said = Bench::new()
+        .say("!sh head -c 100000 /dev/zero | tr '\\0' x")
+        .await;
+    let kept = "x".repeat(65536);
+    assert_eq!(
+        said,
+        [format!(
+            "4> {kept}\n(output cut: 34464 more bytes)\nexit status 0"
+        )]
+    );
+}
+
+#[tokio::test]
+async fn sh_is_killed_with_all_it_started_when_its_time_is_up() {
+    let bench = Bench::new();
+    let said = bench
+        .say(r#"!tool sh {"cmd":"sleep 300 & echo $! > pid; yes", "timeout_s":1}"#)
+        .await
+        .concat();
+    assert!(
+        said.ends_with("\nstopped after 1 s: its time was up"),
+        "{}",
+        said.len()
+    );
+    assert_gone(&bench).await;
+    assert_eq!(
+        *bench.beats.lock().unwrap(),
+        [None, Some(Duration::from_secs(1)), None]
+    );
+}
+
+#[tokio::test]
+async fn sh_does_not_wait_for_what_it_left_behind() {
+    let bench = Bench::new();
+    bench
+        .check(
+            "!sh sleep 300 & echo $! > pid; echo ok",
+            &["4> ok\nexit status 0"],
+        )
+        .await;
+    assert_gone(&bench).await;
+}
+
+/// The process whose id is in the file `pid` ends, or has ended.
+async fn assert_gone(bench: &Bench) {
+    let pid = std::fs::read_to_string(bench.dir.path().join("pid")).unwrap();
+    let stat = format!("/proc/{}/stat", pid.trim());
+    let gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+    for _ in 0..2000 {
+        if gone() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("process {pid} still runs");
+}
+
+#[tokio::test]
+async fn tools_by_name() {
+    let bench = Bench::new();
+    std::fs::write(bench.dir.path().join("a.txt"), "content").unwrap();
+    std::fs::create_dir(bench.dir.path().join("sub")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", bench.dir.path().join("link")).unwrap();
+    bench
+        .check(
+            r#"!tool send_file {"path":"a.txt"}"#,
+            &[
+                "4> [a.txt content]",
+                "4> \"a.txt\" (7 bytes) is sent when the turn ends",
+            ],
+        )
+        .await;
+    bench
+        .check(
+            r#"!tool send_file {"path":"sub/../a.txt","text":"look","name":"b.md"}"#,
+            &[
+                "4> look[b.md content]",
+                "4> \"b.md\" (7 bytes) is sent when the turn ends",
+            ],
+        )
+        .await;
+    bench
+        .check(
+            r#"!tool edit_message {"seq":3,"text":"better"}"#,
+            &[
+                "4> edit 3: better",
+                "4> message 3 is changed when the turn ends",
+            ],
+        )
+        .await;
+    bench
+        .check(
+            r#"!tool add_reaction {"seq":4,"emoji":"👍"}"#,
+            &["4> react 4: 👍", "4> message 4 gets 👍 when the turn ends"],
+        )
+        .await;
+    bench
+        .check(r#"!tool sh {"cmd":"echo hi"}"#, &["4> hi\nexit status 0"])
+        .await;
+}
+
+#[tokio::test]
+async fn tool_errors_are_answers() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.dir.path().join("sub")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", bench.dir.path().join("link")).unwrap();
+    let fifo = rustix::fs::CWD;
+    rustix::fs::mkfifoat(fifo, bench.dir.path().join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    for (line, expect) in [
+        ("!tool", "write: !tool NAME JSON"),
+        (
+            "!tool nope {}",
+            "error: there is no such tool; there are sh, send_file, edit_message, add_reaction",
+        ),
+        (
+            "!tool sh",
+            "error: bad arguments for sh: EOF while parsing a value at line 1 column 0",
+        ),
+        (
+            "!tool sh {\"cmd\":\"true\",\"timeout_s\":0}",
+            "error: bad arguments for sh: timeout_s is not from 1 to 3600",
+        ),
+        (
+            "!tool sh {\"cmd\":\"true\",\"timeout_s\":3601}",
+            "error: bad arguments for sh: timeout_s is not from 1 to 3600",
+        ),
+        (
+            "!tool send_file {\"path\":\"none\"}",
+            "error: can't read \"none\": No such file or directory (os error 2)",
+        ),
+        (
+            "!tool send_file {\"path\":\"/etc/passwd\"}",
+            "error: \"/etc/passwd\" is not sent: it is not in the workspace",
+        ),
+        (
+            "!tool send_file {\"path\":\"link\"}",
+            "error: \"link\" is not sent: it is not in the workspace",
+        ),
+        (
+            "!tool send_file {\"path\":\"sub\"}",
+            "error: \"sub\" is not sent: it is no plain file",
+        ),
+        (
+            "!tool send_file {\"path\":\"pipe\"}",
+            "error: \"pipe\" is not sent: it is no plain file",
+        ),
+        (
+            "!tool send_file {\"path\":\"..\"}",
+            "error: bad arguments for send_file: the name is no plain file name",
+        ),
+        (
+            "!tool send_file {\"path\":\"a\",\"name\":\"../x\"}",
+            "error: bad arguments for send_file: the name is no plain file name",
+        ),
+        (
+            "!tool send_file {\"path\":\"a\",\"name\":\"x/\"}",
+            "error: bad arguments for send_file: the name is no plain file name",
+        ),
+        (
+            "!tool edit_message {\"seq\":0,\"text\":\"x\"}",
+            "error: bad arguments for edit_message: 0 is no message's number",
+        ),
+        (
+            "!tool edit_message {\"seq\":3,\"text\":\"\"}",
+            "error: bad arguments for edit_message: the text is empty",
+        ),
+        (
+            "!tool add_reaction {\"seq\":3,\"emoji\":\"\"}",
+            "error: bad arguments for add_reaction: the emoji has 0 bytes, not 1 to 64",
+        ),
+    ] {
+        bench.check(line, &[&format!("4> {expect}")]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_above_the_limit_is_not_sent() {
+    let bench = Bench::new();
+    let file = std::fs::File::create(bench.dir.path().join("big")).unwrap();
+    file.set_len(32 * 1024 * 1024 + 1).unwrap();
+    bench
+        .check(
+            r#"!tool send_file {"path":"big"}"#,
+            &["4> error: \"big\" is not sent: it has more than 33554432 bytes"],
+        )
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_commands() {
+    let bench = Bench::new();
+    bench
+        .check("!say 2 hi there", &["4> hi there", "4> hi there"])
+        .await;
+    assert_eq!(bench.say("!say 1000 x").await.len(), 1000);
+    bench.check("!env", &["4> A=1\nB="]).await;
+    bench.check("!big 12", &["4> 012345678901"]).await;
+    assert_eq!(
+        bench.say("!big 1000000").await.concat().len(),
+        1_000_000 + "4> ".len()
+    );
+    bench
+        .check(
+            "!sleep 3600\n!sleep 0.25",
+            &["4> slept 3600 s\nslept 0.25 s"],
+        )
+        .await;
+    bench
+        .check("text\n!big 1\nmore\n!big 2", &["4> 0\n01"])
+        .await;
+    for (wrong, form) in [
+        ("!say 0 x", "!say N TEXT, with N from 1 to 1000"),
+        ("!say 1001 x", "!say N TEXT, with N from 1 to 1000"),
+        ("!say 3", "!say N TEXT, with N from 1 to 1000"),
+        ("!say x y", "!say N TEXT, with N from 1 to 1000"),
+        ("!sleep 3601", "!sleep S, with S from 0 to 3600 seconds"),
+        ("!sleep -1", "!sleep S, with S from 0 to 3600 seconds"),
+        ("!sleep NaN", "!sleep S, with S from 0 to 3600 seconds"),
+        ("!sleep", "!sleep S, with S from 0 to 3600 seconds"),
+        ("!big 0", "!big N, with N from 1 to 1000000 characters"),
+        (
+            "!big 1000001",
+            "!big N, with N from 1 to 1000000 characters",
+        ),
+        (
+            "!big 99999999999999999999999",
+            "!big N, with N from 1 to 1000000 characters",
+        ),
+        ("!exit", "!exit CODE, with CODE from 0 to 255"),
+        ("!exit 256", "!exit CODE, with CODE from 0 to 255"),
+        ("!hang on", "!hang"),
+        ("!env A", "!env"),
+    ] {
+        bench.check(wrong, &[&format!("4> write: {form}")]).await;
+    }
+}
+
+#[tokio::test]
+async fn unknown_words_are_answered_with_the_list() {
+    let bench = Bench::new();
+    let list = "I know:\n!sh CMD\n!tool NAME JSON\n!say N TEXT, with N from 1 to 1000\n\
+                !sleep S, with S from 0 to 3600 seconds\n!big N, with N from 1 to 1000000 characters\n\
+                !exit CODE, with CODE from 0 to 255\n!hang\n!env";
+    bench
+        .check("!nope x", &[&format!("4> I don't know !nope. {list}")])
+        .await;
+    bench
+        .check("!", &[&format!("4> I don't know !. {list}")])
+        .await;
+    bench
+        .check("!!!", &[&format!("4> I don't know !!!. {list}")])
+        .await;
+    bench
+        .check("! sh", &[&format!("4> I don't know !. {list}")])
+        .await;
+    let long = "ß".repeat(1000);
+    bench
+        .check(
+            &format!("!{long}"),
+            &[&format!("4> I don't know !{}. {list}", "ß".repeat(32))],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn exit_ends_the_turn_without_an_outcome() {
+    let bench = Bench::new();
+    let ended = bench
+        .turn(vec![row(2, "hello"), row(4, "!say 2 x\n!exit 9\n!say 1 y")])
+        .await;
+    assert_eq!(ended, Err(TurnError::Exit { code: 9 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hang_makes_no_progress() {
+    let bench = Bench::new();
+    let day = Duration::from_hours(24);
+    let ended = tokio::time::timeout(day, bench.turn(vec![row(4, "!hang")])).await;
+    assert!(ended.is_err());
+    assert_eq!(*bench.beats.lock().unwrap(), [None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sleep_is_declared() {
+    let bench = Bench::new();
+    bench.say("!sleep 90").await;
+    assert_eq!(
+        *bench.beats.lock().unwrap(),
+        [None, Some(Duration::from_secs(90)), None]
+    );
+}
+
+#[tokio::test]
+async fn each_message_has_its_own_answer_and_context_has_none() {
+    let bench = Bench::new();
+    let mut context = row(4, "!exit 1");
+    context.triggers = false;
+    let outcome = bench
+        .turn(vec![row(2, "!big 1"), context, row(6, "!big 2")])
+        .await
+        .unwrap();
+    assert_eq!(
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
+        ["2> 0", "6> 01"]
+    );
+}
+
+#[tokio::test]
+async fn what_a_turn_says_is_bounded() {
+    let bench = Bench::new();
+    let said = bench.say(&"!big 1000000\n".repeat(101)).await;
+    let expect_note = "4> a turn can't say that much: the rest is left out";
+    assert_eq!(said.last().map(String::as_str), Some(expect_note));
+    assert!(said.iter().map(String::len).sum::<usize>() < 65 * 1024 * 1024);
+    let said = bench.say(&"!big 1\n".repeat(101)).await;
+    let answers = "0\n".repeat(100);
+    assert_eq!(
+        said,
+        [format!(
+            "4> {answers}only the first 100 command lines were followed"
+        )]
+    );
+    let said = bench.say(&"!say 1000 x\n".repeat(100)).await;
+    assert_eq!(said.len(), 20_001);
+}

@@ -1,0 +1,195 @@
+//! Runs a command line in the workspace.
+
+use std::{
+    io::{self, ErrorKind},
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use camino::Utf8Path;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
+use tokio::{net::unix::pipe::Receiver, process::Command, time::timeout};
+
+use crate::{
+    provider::TurnIo,
+    tools::{Called, ToolError, Tools},
+};
+
+/// How long a command may take unless the call says otherwise.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a call can let a command take at most.
+const TIMEOUT_LIMIT: Duration = Duration::from_hours(1);
+/// How much of the output is kept, from its beginning.
+const OUTPUT_LIMIT_BYTES: usize = 64 * 1024;
+
+const TOOL: &str = "sh";
+/// The shells, best first.
+const SHELLS: &[&str] = &["bash", "sh"];
+/// How often the pipe is read in a row, so that an endless writer can't hold up the clock.
+const READS_LIMIT: usize = 16;
+/// After the end: four times what a pipe holds, in case somebody who left the group still writes.
+const PIPE_READS_LIMIT: usize = 64;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    cmd: String,
+    timeout_s: Option<u64>,
+}
+
+/// The command has a process group of its own, which is killed when the command ends or its time
+/// is up: nothing that it started in the background goes on unnoticed.
+pub(super) async fn call(
+    tools: &Tools,
+    io: &TurnIo,
+    arguments: Arguments,
+) -> Result<Called, ToolError> {
+    let limit = arguments.timeout_s.map_or(TIMEOUT, Duration::from_secs);
+    if limit.is_zero() || limit > TIMEOUT_LIMIT {
+        let what = format!("timeout_s is not from 1 to {}", TIMEOUT_LIMIT.as_secs());
+        return Err(ToolError::Value { tool: TOOL, what });
+    }
+    io.progress(Some(limit));
+    let failed = |doing| move |source| ToolError::Shell { doing, source };
+    let _awaited = tools.children.awaited();
+    let (mut child, pipe) =
+        spawn(&tools.workspace, &arguments.cmd).map_err(failed("start the shell"))?;
+    let group = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    let mut output = Output::default();
+    let ended = timeout(limit, async {
+        tokio::select! {
+            status = child.wait() => status,
+            // It closed its output and may still run.
+            read = output.read_on(&pipe) => match read {
+                Ok(()) => child.wait().await,
+                Err(error) => Err(error),
+            },
+        }
+    })
+    .await;
+    if let Some(group) = group
+        && let Err(error) = kill_process_group(group, Signal::KILL)
+    {
+        tracing::debug!(%error, "process group is gone already");
+    }
+    let status = match ended {
+        Ok(status) => Some(status.map_err(failed("wait for the command"))?),
+        Err(_elapsed) => {
+            child.wait().await.map_err(failed("wait for the command"))?;
+            None
+        }
+    };
+    output
+        .read_now(&pipe, PIPE_READS_LIMIT)
+        .map_err(failed("read the output"))?;
+    Ok(Called {
+        text: output.text(&ending(status, limit)),
+        effect: None,
+    })
+}
+
+/// Output and errors go to the same pipe, so that they stay in order.
+fn spawn(workspace: &Utf8Path, cmd: &str) -> io::Result<(tokio::process::Child, Receiver)> {
+    let mut missing = io::Error::from(ErrorKind::NotFound);
+    for shell in SHELLS {
+        let (reader, writer) = io::pipe()?;
+        let spawned = Command::new(shell)
+            .args(["-c", cmd])
+            .current_dir(workspace)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn();
+        match spawned {
+            Ok(child) => return Ok((child, Receiver::from_owned_fd(OwnedFd::from(reader))?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => missing = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(missing)
+}
+
+fn ending(status: Option<ExitStatus>, limit: Duration) -> String {
+    match status {
+        None => format!("stopped after {} s: its time was up", limit.as_secs()),
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => format!("ended by signal {signal}"),
+            (None, None) => "ended".to_owned(),
+        },
+    }
+}
+
+/// What a command wrote.
+#[derive(Debug, Default)]
+struct Output {
+    kept: Vec<u8>,
+    cut_bytes: u64,
+}
+
+/// Why reading stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    AtEnd,
+    Empty,
+    AtLimit,
+}
+
+impl Output {
+    /// Reads until the end. What was read stays if the future is dropped.
+    async fn read_on(&mut self, pipe: &Receiver) -> io::Result<()> {
+        loop {
+            pipe.readable().await?;
+            if self.read_now(pipe, READS_LIMIT)? == Stopped::AtEnd {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads what is there, without waiting.
+    fn read_now(&mut self, pipe: &Receiver, reads: usize) -> io::Result<Stopped> {
+        let mut chunk = [0_u8; 4096];
+        for _ in 0..reads {
+            match pipe.try_read(&mut chunk) {
+                Ok(0) => return Ok(Stopped::AtEnd),
+                Ok(len) => self.keep(chunk.get(..len).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Stopped::Empty),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Stopped::AtLimit)
+    }
+
+    fn keep(&mut self, chunk: &[u8]) {
+        let room = OUTPUT_LIMIT_BYTES
+            .saturating_sub(self.kept.len())
+            .min(chunk.len());
+        let (kept, cut) = chunk.split_at(room);
+        self.kept.extend_from_slice(kept);
+        self.cut_bytes = self
+            .cut_bytes
+            .saturating_add(u64::try_from(cut.len()).unwrap_or(u64::MAX));
+    }
+
+    fn text(&self, ending: &str) -> String {
+        let mut text = String::from_utf8_lossy(&self.kept)
+            .trim_end_matches('\n')
+            .to_owned();
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        if self.cut_bytes > 0 {
+            let note = format!("(output cut: {} more bytes)\n", self.cut_bytes);
+            text.push_str(&note);
+        }
+        text.push_str(ending);
+        text
+    }
+}

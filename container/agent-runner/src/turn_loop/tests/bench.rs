@@ -1,0 +1,290 @@
+//! One session on disk with a host at its other end, and providers that do as they are told.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anchorhold_core::{
+    address::Address,
+    clock::Clock,
+    ids::{ChannelName, ChatId, PlatformMessageId},
+    sandbox::Generation,
+};
+use anchorhold_sessiondb::{
+    Chat, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, NewInbound, Outbound, Pulled,
+    RunnerSide, Seq, Settings, bell,
+};
+use async_trait::async_trait;
+use camino::Utf8Path;
+use jiff::Timestamp;
+use tokio::{net::UnixDatagram, sync::Notify, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    children::Children,
+    progress::Beats,
+    provider::{
+        AgentProvider, ProviderCaps, Providers, Turn, TurnError, TurnIo, TurnOutcome,
+        offline::Offline,
+    },
+    tools::Tools,
+    turn_loop::{Ended, Parts, TurnLoop},
+};
+
+/// No test waits for longer than this: less than the poll, so that a bell not heard shows.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "nothing here measures")]
+    fn mono(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Stands still until a second has passed at once.
+#[derive(Default)]
+pub(super) struct StepClock {
+    pub(super) later: AtomicBool,
+}
+
+impl Clock for StepClock {
+    fn now(&self) -> Timestamp {
+        if self.later.load(Ordering::Relaxed) {
+            now() + jiff::SignedDuration::from_secs(1)
+        } else {
+            now()
+        }
+    }
+
+    fn mono(&self) -> Instant {
+        FixedClock.mono()
+    }
+}
+
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// One session on disk, seen from the host.
+pub(super) struct Bench {
+    pub(super) host: HostSide,
+    bell: UnixDatagram,
+    said: Cell<u32>,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let host = HostSide::create(Utf8Path::from_path(dir.path()).unwrap(), None).unwrap();
+        let bell = UnixDatagram::from_std(bell::bind(host.in_dir()).unwrap()).unwrap();
+        let bench = Self {
+            host,
+            bell,
+            said: Cell::new(0),
+            _dir: dir,
+        };
+        bench.settings("offline");
+        bench
+    }
+
+    pub(super) fn settings(&self, provider: &str) {
+        let settings = Settings {
+            agent_name: "Ada".to_owned(),
+            provider: provider.to_owned(),
+            model: None,
+            prompt_messages: 20,
+            floor: 0,
+        };
+        self.host.write_settings(&settings).unwrap();
+    }
+
+    pub(super) fn hear(&self, text: &str, triggers: bool) -> Seq {
+        self.said.set(self.said.get() + 1);
+        let chat = Chat {
+            channel: "cli".to_owned(),
+            sender: "u1".to_owned(),
+            sender_name: None,
+            text: text.to_owned(),
+            sent_at: now(),
+            reply_to: None,
+            files: Vec::new(),
+        };
+        let address = Address {
+            channel: ChannelName::parse("cli").unwrap(),
+            chat: ChatId::parse("c1").unwrap(),
+            thread: None,
+        };
+        let message = NewInbound {
+            address: &address,
+            platform_id: &PlatformMessageId::parse(&self.said.get().to_string()).unwrap(),
+            triggers,
+            payload: Inbound::Chat(chat),
+            attachments: &[],
+        };
+        let appended = self.host.append(message, now()).unwrap();
+        bell::ring(self.host.out_dir());
+        appended.seq
+    }
+
+    pub(super) fn runner(&self, generation: u32) -> TurnLoop {
+        self.runner_of(generation, vec![Arc::new(Offline)])
+    }
+
+    pub(super) fn runner_of(
+        &self,
+        generation: u32,
+        providers: Vec<Arc<dyn AgentProvider>>,
+    ) -> TurnLoop {
+        let (in_dir, out_dir) = (self.host.in_dir(), self.host.out_dir());
+        let generation = Generation(generation);
+        let children = Arc::new(Children::default());
+        TurnLoop::new(Parts {
+            side: RunnerSide::open(in_dir, out_dir, generation).unwrap(),
+            in_dir: in_dir.to_owned(),
+            bell: Some(UnixDatagram::from_std(bell::bind(out_dir).unwrap()).unwrap()),
+            beats: Arc::new(Beats::new(out_dir.to_owned(), generation)),
+            clock: Arc::new(FixedClock),
+            providers: Providers::of(providers),
+            tools: Arc::new(Tools::new(
+                out_dir.to_owned(),
+                vec![],
+                Arc::clone(&children),
+            )),
+            children,
+            orphans: None,
+        })
+    }
+
+    /// Everything that the sandbox wrote.
+    pub(super) fn pulled(&self) -> Pulled {
+        let mut all = self.host.pull(Cursors::default()).unwrap();
+        while all.more {
+            let next = self.host.pull(all.cursors).unwrap();
+            all.rows.extend(next.rows);
+            all.handled.extend(next.handled);
+            (all.cursors, all.claims, all.more) = (next.cursors, next.claims, next.more);
+        }
+        assert_eq!(all.rejected, vec![]);
+        all
+    }
+
+    /// Waits until `count` messages have ended.
+    pub(super) async fn ended(&self, count: usize) -> Pulled {
+        let wait = async {
+            loop {
+                let pulled = self.pulled();
+                if pulled.handled.len() >= count {
+                    return pulled;
+                }
+                self.bell.recv(&mut [0]).await.unwrap();
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap()
+    }
+
+    /// Runs until `count` messages have ended, then tells the runner to stop.
+    pub(super) async fn run(&self, mut runner: TurnLoop, count: usize) -> Pulled {
+        let stop = CancellationToken::new();
+        let host = async {
+            let pulled = self.ended(count).await;
+            stop.cancel();
+            pulled
+        };
+        let (ended, pulled) = tokio::join!(runner.run(&stop), host);
+        assert_eq!(ended.unwrap(), Ended::Told);
+        pulled
+    }
+}
+
+pub(super) fn posts(pulled: &Pulled) -> Vec<(Option<i64>, &str)> {
+    pulled
+        .rows
+        .iter()
+        .map(|row| match &row.op {
+            Outbound::Post { text, .. } => (row.in_reply_to.map(Seq::get), text.as_str()),
+            Outbound::Edit { .. } | Outbound::Delete { .. } | Outbound::React { .. } => {
+                panic!("no post: {row:?}")
+            }
+        })
+        .collect()
+}
+
+pub(super) fn states(pulled: &Pulled) -> Vec<(i64, HandledState)> {
+    let state = |row: &HandledRow| (row.seq.get(), row.state.clone());
+    pulled.handled.iter().map(state).collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test does what neither side would do"
+)]
+pub(super) fn raw(path: &Utf8Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(path).unwrap()
+}
+
+/// Answers when it is let.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) begun: Notify,
+    pub(super) release: Notify,
+    pub(super) turns: Mutex<Vec<BTreeMap<String, String>>>,
+}
+
+#[async_trait]
+impl AgentProvider for Held {
+    fn caps(&self) -> &ProviderCaps {
+        &ProviderCaps {
+            name: "held",
+            state_keys: &["note"],
+        }
+    }
+
+    async fn run_turn(&self, turn: Turn, _io: TurnIo) -> Result<TurnOutcome, TurnError> {
+        self.turns.lock().unwrap().push(turn.state);
+        self.begun.notify_one();
+        self.release.notified().await;
+        let emit = Emit {
+            in_reply_to: turn.messages.first().map(|message| message.seq),
+            op: Outbound::Post {
+                text: "held".to_owned(),
+                files: Vec::new(),
+            },
+            files: Vec::new(),
+        };
+        Ok(TurnOutcome {
+            emit: vec![emit],
+            state: vec![("note".to_owned(), Some("kept".to_owned()))],
+        })
+    }
+}
+
+pub(super) struct Failing;
+
+#[async_trait]
+impl AgentProvider for Failing {
+    fn caps(&self) -> &ProviderCaps {
+        &ProviderCaps {
+            name: "failing",
+            state_keys: &[],
+        }
+    }
+
+    async fn run_turn(&self, _turn: Turn, _io: TurnIo) -> Result<TurnOutcome, TurnError> {
+        Err(TurnError::Failed {
+            why: "no reason".to_owned(),
+        })
+    }
+}
