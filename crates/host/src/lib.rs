@@ -1,1 +1,44 @@
-//! (being written)
+//! The wiring of Anchorhold: one process that takes messages in, gets agents to answer, and
+//! delivers the answers.
+//!
+//! **For**: the stages of the data path, each a file, and the object graph that connects them.
+//!
+//! **Deliberately not**: decisions (core), what a platform needs (channel crates), how a sandbox is
+//! made (runner), what the files look like (sessiondb, store).
+//!
+//! **Must stay true**: stages talk through durable rows; what passes in memory is a wake-up that
+//! may be lost. A message is acknowledged only when it is durable, delivered only when an adapter
+//! said so, and whatever fails for one session fails for it alone.
+//!
+//! **Start at** [`app`], then along the path: [`ingest`], [`wake`], [`sandboxes`], [`watch`],
+//! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`sweep`] for what moves
+//! everything forward when nothing else does.
+
+pub mod app;
+
+pub mod deliver;
+pub mod ingest;
+pub mod pull;
+pub mod sandboxes;
+pub mod settle;
+pub mod sweep;
+pub mod wake;
+pub mod watch;
+
+pub mod channels;
+pub mod live;
+pub mod notice;
+pub mod registry;
+pub mod supervise;
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod output;
+pub mod settings;
+
+pub mod base;
+pub mod blocking;
+pub mod dirs;
+pub mod lock;
+pub mod report;

@@ -1,0 +1,301 @@
+//! What a host is made of, put together once.
+
+use std::{sync::Arc, time::Duration};
+
+use anchorhold_channel::Intake;
+use anchorhold_core::ids::{ChannelName, InstallId};
+use anchorhold_runner::{
+    lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner},
+    runtime::Runtime,
+    spec::SandboxUser,
+};
+use anchorhold_store::Store;
+use camino::Utf8Path;
+use rustix::process::{getgid, getuid};
+use tokio::{net::UnixListener, sync::Notify, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use crate::{
+    app::{Options, RunError, World, runner_binary, runtimes},
+    base::Base,
+    config::Config,
+    control::{self, Control},
+    deliver::Deliver,
+    dirs::Dirs,
+    ingest::Ingest,
+    pull::Pull,
+    registry::{Instance, Registry},
+    sandboxes::{Fixed, Sandboxes},
+    settings::{self, Surroundings},
+    settle::Settle,
+    supervise::supervise,
+    sweep::{Sweep, adopt_unrecorded},
+    wake::Wake,
+};
+
+/// Who sandboxes of a host that is root run as: nobody else's user on a Debian machine.
+const SANDBOX_ID: u32 = 65_532;
+/// How often the lifecycle looks without being told to.
+const LIFECYCLE_TICK: Duration = Duration::from_secs(1);
+/// How long tasks may take to end when everything is told to.
+const TASKS_GRACE: Duration = Duration::from_secs(10);
+
+/// A running host.
+pub(super) struct Graph {
+    /// The common ground.
+    pub(super) base: Base,
+    /// The channels.
+    pub(super) registry: Registry,
+    around: Surroundings,
+    intake: Arc<dyn Intake>,
+    lifecycle: Lifecycle,
+    sandboxes: Arc<Sandboxes>,
+    channel_tasks: TaskTracker,
+    tasks: TaskTracker,
+    /// Ends the stages; what is being delivered then is brought to its end.
+    stages: CancellationToken,
+    /// Ends the lifecycle, after the sandboxes are gone.
+    lifecycle_token: CancellationToken,
+}
+
+/// What has to be there before anything can run.
+struct Ground {
+    base: Base,
+    fixed: Fixed,
+    runtimes: Vec<Arc<dyn Runtime>>,
+    listener: UnixListener,
+}
+
+impl Ground {
+    /// Checks and opens everything that the host stands on; starts nothing.
+    async fn lay(
+        options: &Options,
+        world: &World,
+        config: &Config,
+        dirs: Dirs,
+    ) -> Result<Self, RunError> {
+        let io = |path: &Utf8Path| {
+            let path = path.to_owned();
+            move |source| RunError::Io { path, source }
+        };
+        let binary = runner_binary::find(options.runner.as_deref());
+        let runner_dir = dirs.root().join("bin");
+        if !binary.is_file() {
+            return Err(RunError::NoRunner { path: binary });
+        }
+        runner_binary::install(&binary, &runner_dir).map_err(io(&runner_dir))?;
+        let engine = config.host.engine(options.docker_host.as_deref());
+        let runtimes = runtimes::choose(config, engine, &dirs).await?;
+        let listener = control::bind(&dirs.control()).map_err(io(&dirs.control()))?;
+        dirs.make_private_file(&dirs.database())
+            .map_err(io(&dirs.database()))?;
+        let store = Store::open(dirs.database().as_std_path()).await?;
+        let (user, owner) = sandbox_user();
+        let base = Base::new(
+            store,
+            dirs,
+            owner,
+            Arc::clone(&world.clock),
+            Arc::clone(&world.entropy),
+        );
+        let (now, random) = base.seed();
+        let install = base
+            .store
+            .install_id(InstallId::mint(now, random), now)
+            .await?;
+        base.store
+            .reconcile_file(&settings::desired(config, || base.seed()), now)
+            .await?;
+        let fixed = Fixed {
+            install,
+            runner_dir,
+            image: config.host.image.clone(),
+            user,
+            default_runtime: runtimes.default,
+        };
+        Ok(Self {
+            base,
+            fixed,
+            runtimes: runtimes.all,
+            listener,
+        })
+    }
+}
+
+impl Graph {
+    /// Builds and starts everything, from what is below to what is above.
+    pub(super) async fn build(
+        options: &Options,
+        world: &World,
+        config: &Config,
+        dirs: Dirs,
+    ) -> Result<Self, RunError> {
+        let around = Surroundings {
+            data_dir: dirs.root().to_owned(),
+            clock: Arc::clone(&world.clock),
+            entropy: Arc::clone(&world.entropy),
+            secrets: Arc::clone(&world.secrets),
+        };
+        let channels = settings::build_channels(config, &around)?;
+        let Ground {
+            base,
+            fixed,
+            runtimes,
+            listener,
+        } = Ground::lay(options, world, config, dirs).await?;
+
+        let (tasks, stages) = (TaskTracker::new(), CancellationToken::new());
+        let registry = Registry::default();
+        let deliver = Deliver::new(
+            base.clone(),
+            registry.clone(),
+            tasks.clone(),
+            stages.clone(),
+        );
+        let pull = Pull::new(base.clone(), deliver.clone());
+        let sweep_nudge = Arc::new(Notify::new());
+        let settle = Settle::new(base.clone(), pull.clone(), Arc::clone(&sweep_nudge));
+        let numbers = LifecycleConfig {
+            install: fixed.install,
+            limit: usize::try_from(config.host.max_sandboxes).unwrap_or(usize::MAX),
+            tick: LIFECYCLE_TICK,
+            stop_grace: config.host.stop_grace,
+        };
+        let below = (pull.clone(), deliver.clone(), settle);
+        let sandboxes = Sandboxes::new(base.clone(), fixed, below, tasks.clone());
+        adopt_unrecorded(&base, &pull, &sandboxes).await?;
+        let lifecycle_token = CancellationToken::new();
+        let owner: Arc<dyn SandboxOwner> = Arc::<Sandboxes>::clone(&sandboxes);
+        let parts = LifecycleParts {
+            runtimes,
+            owner,
+            clock: Arc::clone(&world.clock),
+            tasks: tasks.clone(),
+            shutdown: lifecycle_token.clone(),
+        };
+        let lifecycle = Lifecycle::start(numbers, parts);
+        let wake = Wake::new(base.clone(), lifecycle.clone());
+        let intake = Ingest::new(
+            base.clone(),
+            registry.clone(),
+            wake.clone(),
+            deliver.clone(),
+        );
+        let graph = Self {
+            base,
+            registry,
+            around,
+            intake,
+            lifecycle,
+            sandboxes,
+            channel_tasks: TaskTracker::new(),
+            tasks,
+            stages,
+            lifecycle_token,
+        };
+        for (name, instance) in channels {
+            graph.start_channel(name, instance);
+        }
+        deliver.settle_interrupted().await?;
+        graph.start_stages(deliver, wake, sweep_nudge, listener);
+        Ok(graph)
+    }
+
+    fn start_stages(
+        &self,
+        deliver: Deliver,
+        wake: Wake,
+        sweep_nudge: Arc<Notify>,
+        listener: UnixListener,
+    ) {
+        let parts = (wake, Arc::clone(&self.sandboxes));
+        let sweep = Sweep::new(
+            self.base.clone(),
+            self.lifecycle.clone(),
+            parts,
+            sweep_nudge,
+        );
+        let control = Control {
+            clock: Arc::clone(&self.around.clock),
+            data_dir: self.base.dirs.root().to_owned(),
+            started_at: self.base.now(),
+            registry: self.registry.clone(),
+            lifecycle: self.lifecycle.clone(),
+            sandboxes: Arc::clone(&self.sandboxes),
+            store: self.base.store.clone(),
+        };
+        self.tasks.spawn(deliver.run());
+        self.tasks.spawn(sweep.run(self.stages.clone()));
+        let answering = control.serve(listener, self.tasks.clone(), self.stages.clone());
+        self.tasks.spawn(answering);
+    }
+
+    /// Starts one channel instance under its supervisor.
+    pub(super) fn start_channel(&self, name: ChannelName, instance: Instance) {
+        self.registry.add(name.clone(), instance.clone());
+        let intake = Arc::clone(&self.intake);
+        self.channel_tasks
+            .spawn(supervise(self.base.clone(), name, instance, intake));
+    }
+
+    /// Builds the channel instances of a new configuration.
+    pub(super) fn build_channels(
+        &self,
+        config: &Config,
+    ) -> Result<Vec<(ChannelName, Instance)>, settings::SettingsError> {
+        settings::build_channels(config, &self.around)
+    }
+
+    /// The sandboxes learn what their groups want now.
+    pub(super) async fn relearn(&self) -> Result<(), anchorhold_store::Error> {
+        for summary in self.base.store.sessions(u32::MAX).await? {
+            let group = summary.row.session.key.agent_group;
+            if let Some(group) = self.base.store.group(group).await? {
+                self.sandboxes.learn(summary.row.session.id, &group);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops in order: nothing new comes in, turns get `grace`, the rest is on disk.
+    pub(super) async fn stop(self, grace: Duration) {
+        for (_, instance) in self.registry.all() {
+            instance.shutdown.cancel();
+        }
+        self.channel_tasks.close();
+        if timeout(TASKS_GRACE, self.channel_tasks.wait())
+            .await
+            .is_err()
+        {
+            warn!("a channel did not stop in time");
+        }
+        self.base.live.condemn_all();
+        self.lifecycle.drain(grace).await;
+        self.lifecycle_token.cancel();
+        self.stages.cancel();
+        self.tasks.close();
+        if timeout(TASKS_GRACE, self.tasks.wait()).await.is_err() {
+            warn!("a task did not end in time");
+        }
+        self.base.store.close().await;
+    }
+}
+
+/// Who sandboxes run as, and to whom the host gives what they write, where it has to.
+fn sandbox_user() -> (SandboxUser, Option<(u32, u32)>) {
+    if getuid().is_root() {
+        let user = SandboxUser {
+            uid: SANDBOX_ID,
+            gid: SANDBOX_ID,
+        };
+        return (user, Some((SANDBOX_ID, SANDBOX_ID)));
+    }
+    (
+        SandboxUser {
+            uid: getuid().as_raw(),
+            gid: getgid().as_raw(),
+        },
+        None,
+    )
+}

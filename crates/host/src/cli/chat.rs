@@ -1,0 +1,210 @@
+//! `anchorhold chat`: a conversation on the terminal, or line by line from a pipe.
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use anchorhold_channel_cli::{
+    client::Client,
+    config::default_socket,
+    error::ClientError,
+    wire::{AcceptedStatus, ServerLine},
+};
+use anchorhold_core::outbound::Voice;
+use anyhow::bail;
+use camino::Utf8PathBuf;
+use clap::Args;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    app::World,
+    cli::{Common, NoHost},
+    output,
+};
+
+/// After an answer, more of the same answer is waited for this long.
+const MORE: Duration = Duration::from_millis(300);
+/// How often, and how long apart, a host that went away is looked for.
+const RECONNECT_TRIES: u32 = 240;
+const RECONNECT_WAIT: Duration = Duration::from_millis(500);
+
+/// Which conversation.
+#[derive(Debug, Args)]
+pub struct Where {
+    /// The conversation's name
+    #[arg(long, default_value = "local")]
+    name: String,
+    /// The channel instance
+    #[arg(long, default_value = "cli")]
+    channel: String,
+    /// The channel's socket, where its table in the configuration names one
+    #[arg(long, value_name = "FILE")]
+    socket: Option<Utf8PathBuf>,
+}
+
+/// Connects to the running host.
+pub async fn connect(common: &Common, place: &Where, world: &World) -> anyhow::Result<Client> {
+    let default = default_socket(&common.data_dir, &place.channel);
+    let path = place.socket.clone().unwrap_or(default);
+    let random = world.entropy.bytes();
+    match Client::connect(&path, &place.name, random).await {
+        Ok(client) => Ok(client),
+        Err(ClientError::Connect { path, .. }) => Err(NoHost { path }.into()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Chats until the input ends. From a pipe: fails if a line was not answered.
+pub async fn run(common: &Common, place: &Where, world: &World) -> anyhow::Result<ExitCode> {
+    let mut client = connect(common, place, world).await?;
+    let mut input = BufReader::new(tokio::io::stdin()).lines();
+    if std::io::stdin().is_terminal() {
+        interactive(common, &mut client, &mut input).await?;
+        client.close().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut all_answered = true;
+    while let Some(line) = input.next_line().await? {
+        if line.trim().is_empty() {
+            continue;
+        }
+        all_answered &= answers(common, &mut client, &line).await?;
+    }
+    client.close().await?;
+    Ok(if all_answered {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn interactive(
+    common: &Common,
+    client: &mut Client,
+    input: &mut Lines<BufReader<Stdin>>,
+) -> anyhow::Result<()> {
+    output::note("Write a line to the agent; end with Ctrl-D.");
+    loop {
+        tokio::select! {
+            line = input.next_line() => {
+                let Some(line) = line? else { return Ok(()) };
+                if !line.trim().is_empty() {
+                    client.say(&line, Vec::new()).await?;
+                }
+            }
+            line = client.next() => {
+                if let Ok(Some(line)) = line {
+                    show(common, &line)?;
+                } else {
+                    output::note("the host went away; waiting for it");
+                    reconnect(client).await?;
+                    output::note("the host is back");
+                }
+            }
+        }
+    }
+}
+
+/// Says one line and prints what answers it; tells whether the agent did.
+///
+/// A host that goes away meanwhile is waited for; the line is then said again under the same id,
+/// so it is one message however often it is said.
+pub async fn answers(common: &Common, client: &mut Client, text: &str) -> anyhow::Result<bool> {
+    let said = client.say(text, Vec::new()).await?;
+    let mut answered = None;
+    loop {
+        let next = match answered {
+            None => client.next().await,
+            Some(_) => match timeout(MORE, client.next()).await {
+                Ok(next) => next,
+                Err(_elapsed) => return Ok(answered.unwrap_or(false)),
+            },
+        };
+        let line = match next {
+            Ok(Some(line)) => line,
+            Ok(None) | Err(_) if answered.is_some() => return Ok(answered.unwrap_or(false)),
+            Ok(None) | Err(_) => {
+                output::note("the host went away; waiting for it");
+                reconnect(client).await?;
+                client.say_as(&said, text, Vec::new()).await?;
+                continue;
+            }
+        };
+        show(common, &line)?;
+        match line {
+            ServerLine::Message {
+                in_reply_to: Some(id),
+                voice,
+                ..
+            } if id == said => {
+                answered = Some(voice == Voice::Agent && answered.unwrap_or(true));
+            }
+            ServerLine::Accepted {
+                id,
+                status: AcceptedStatus::Declined,
+                reason,
+            } if id == said => {
+                output::note(&format!("not taken: {}", reason.unwrap_or_default()));
+                return Ok(false);
+            }
+            ServerLine::Error { what, id, .. } if id.as_deref().is_none_or(|id| id == said) => {
+                output::note(&format!("not taken: {what}"));
+                return Ok(false);
+            }
+            ServerLine::Welcome { .. }
+            | ServerLine::Accepted { .. }
+            | ServerLine::Message { .. }
+            | ServerLine::Edit { .. }
+            | ServerLine::Delete { .. }
+            | ServerLine::React { .. }
+            | ServerLine::Question { .. }
+            | ServerLine::Typing
+            | ServerLine::Error { .. } => {}
+        }
+    }
+}
+
+async fn reconnect(client: &mut Client) -> anyhow::Result<()> {
+    for _ in 0..RECONNECT_TRIES {
+        if client.reconnect().await.is_ok() {
+            return Ok(());
+        }
+        sleep(RECONNECT_WAIT).await;
+    }
+    bail!("the host did not come back");
+}
+
+/// Prints a line of the host's, as JSON or for a person.
+pub fn show(common: &Common, line: &ServerLine) -> anyhow::Result<()> {
+    if common.json {
+        return Ok(output::json(line)?);
+    }
+    match line {
+        ServerLine::Message {
+            text, voice, files, ..
+        } => {
+            match voice {
+                Voice::Agent => output::data(text),
+                Voice::Host => output::data(&format!("[anchorhold] {text}")),
+            }
+            for file in files {
+                output::data(&format!("[file {}; --json shows its content]", file.name));
+            }
+        }
+        ServerLine::Edit { text, .. } => output::data(&format!("[changed] {text}")),
+        ServerLine::Delete { .. } => output::data("[a message was taken back]"),
+        ServerLine::React { emoji, .. } => output::data(&format!("[reaction] {emoji}")),
+        ServerLine::Question {
+            title,
+            text,
+            options,
+            ..
+        } => {
+            output::data(&format!("{title}\n{text}\n{}", options.join(" / ")));
+        }
+        ServerLine::Error { what, .. } => output::note(&format!("error: {what}")),
+        ServerLine::Welcome { .. } | ServerLine::Accepted { .. } | ServerLine::Typing => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `anchorhold config check`
+
+use std::process::ExitCode;
+
+use crate::{
+    app::World,
+    cli::Common,
+    dirs::absolute,
+    output,
+    settings::{self, Surroundings},
+};
+
+/// Reads and checks the file as a host would, and builds nothing that lasts.
+pub fn run(common: &Common, world: &World) -> anyhow::Result<ExitCode> {
+    let (config, _) = settings::read(&common.config)?;
+    let around = Surroundings {
+        data_dir: absolute(&common.data_dir)?,
+        clock: std::sync::Arc::clone(&world.clock),
+        entropy: std::sync::Arc::clone(&world.entropy),
+        secrets: std::sync::Arc::clone(&world.secrets),
+    };
+    settings::build_channels(&config, &around)?;
+    if common.json {
+        output::json(&serde_json::json!({
+            "channels": config.channels.len(),
+            "agents": config.agents.len(),
+            "wirings": config.wirings.len(),
+            "notes": config.notes,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for note in &config.notes {
+        output::note(&format!("note: {note}"));
+    }
+    output::data(&format!(
+        "{}: {} channels, {} agents, {} wirings, nothing wrong",
+        common.config,
+        config.channels.len(),
+        config.agents.len(),
+        config.wirings.len()
+    ));
+    Ok(ExitCode::SUCCESS)
+}

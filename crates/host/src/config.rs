@@ -1,0 +1,214 @@
+//! `channels.toml`: parsed, checked and turned into one [`Config`] value.
+//!
+//! Parse, then check, then build: parsing keeps the line of every key, checking is pure and
+//! collects every problem it finds, and building happens elsewhere, from a `Config` that has none.
+//! A problem is one line of the form `file: key: what is wrong (line N)`.
+//!
+//! What a channel's own settings mean is the business of its crate: they are handed on as a table,
+//! and [`Config::problem`] turns what the channel finds wrong with them into the same kind of line.
+//!
+//! Start at [`load`]; defaults and ranges of all keys are in `keys.rs`, for people in
+//! `docs/configuration.md`.
+
+pub mod problem;
+
+mod check;
+mod keys;
+mod locate;
+mod parse;
+mod quantity;
+mod report;
+mod secret;
+mod section;
+mod suggest;
+mod wire;
+
+use std::{fmt, time::Duration};
+
+use anchorhold_core::{
+    entity::{
+        EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode,
+        UnknownSenderPolicy,
+    },
+    ids::{ChannelName, ChatId, FolderName},
+};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::config::{
+    locate::Place,
+    problem::{Problem, Problems},
+    report::Report,
+};
+
+/// The largest file that is accepted, in bytes. Whoever reads the file stops after one byte more.
+pub const FILE_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// The most channels, agents and wirings that are accepted, of each.
+pub const ENTRY_LIMIT: usize = 1000;
+
+/// Where the container engine listens if neither the file nor `DOCKER_HOST` says otherwise.
+pub const DOCKER_ENGINE: &str = "unix:///var/run/docker.sock";
+
+/// What this build of the host can do: the file may ask for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The providers by name.
+    pub providers: &'a [&'a str],
+    /// The channel types.
+    pub channel_types: &'a [ChannelType<'a>],
+}
+
+/// One channel type, as far as the configuration needs to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelType<'a> {
+    /// What `type` has to say.
+    pub name: &'a str,
+    /// What happens to strangers' messages where the file does not say it.
+    pub unknown_senders: UnknownSenderPolicy,
+}
+
+/// A whole configuration without a problem in it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The host itself.
+    pub host: Host,
+    /// The channel instances, by name.
+    pub channels: Vec<Channel>,
+    /// The agents, by folder.
+    pub agents: Vec<Agent>,
+    /// The wirings, in the order of the file.
+    pub wirings: Vec<Wiring>,
+    /// What is allowed and yet probably not meant, as lines for the operator.
+    pub notes: Vec<String>,
+    file: Utf8PathBuf,
+    root: Place,
+}
+
+/// Settings of the host itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The wall of agents that name none.
+    pub runtime: RuntimeChoice,
+    /// The container engine's address, where the file has one; see [`Host::engine`].
+    pub docker: Option<String>,
+    /// The image that agents run in under a container engine.
+    pub image: String,
+    /// How many sandboxes run at the same time.
+    pub max_sandboxes: u32,
+    /// How long a sandbox may take to stop before it is killed.
+    pub stop_grace: Duration,
+}
+
+/// One channel instance.
+#[derive(Clone, PartialEq)]
+pub struct Channel {
+    /// Its name.
+    pub name: ChannelName,
+    /// Its type, one of [`Known::channel_types`].
+    pub kind: String,
+    /// What happens to strangers' messages in its conversations.
+    pub unknown_senders: UnknownSenderPolicy,
+    /// Everything else its table has, for the channel's own crate to read.
+    pub settings: toml::Table,
+}
+
+/// One agent group, before the store has given it an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// The folder of its workspace.
+    pub folder: FolderName,
+    /// The name it goes by.
+    pub name: String,
+    /// Which provider runs its turns, one of [`Known::providers`].
+    pub provider: String,
+    /// Which model, where the provider has several.
+    pub model: Option<String>,
+    /// Which wall.
+    pub runtime: RuntimeChoice,
+    /// What its sandboxes may use.
+    pub limits: GroupLimits,
+}
+
+/// One wiring, by the names of its ends. Both exist in the same [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wiring {
+    /// The channel instance.
+    pub channel: ChannelName,
+    /// The chat; `None` for every chat of the instance.
+    pub chat: Option<ChatId>,
+    /// The agent that hears.
+    pub agent: FolderName,
+    /// When it is woken.
+    pub engage: EngageMode,
+    /// The pattern of [`EngageMode::Pattern`]; `.` matches everything.
+    pub pattern: Option<String>,
+    /// Whose messages count.
+    pub sender_scope: SenderScope,
+    /// What becomes of the others.
+    pub ignored: IgnoredPolicy,
+    /// Which session.
+    pub session_mode: SessionMode,
+}
+
+/// Turns the text of the file at `path` into a configuration, or into every problem it has.
+///
+/// Nothing is read but the text; `path` only stands in front of the problems.
+pub fn load(text: &str, path: &Utf8Path, known: Known<'_>) -> Result<Config, Problems> {
+    let parsed = parse::parse(text, path)?;
+    let mut report = Report::new(path, parsed.root);
+    for fault in parsed.faults {
+        report.add(&fault.at, fault.what);
+    }
+    let checked = check::check(&mut report, &parsed.table, known);
+    let root = report.finish()?;
+    let notes = wire::notes(path, &root, &checked);
+    Ok(Config {
+        host: checked.host,
+        channels: checked.channels,
+        agents: checked.agents,
+        wirings: checked.wirings,
+        notes,
+        file: path.to_owned(),
+        root,
+    })
+}
+
+impl Config {
+    /// The line of a key, counted from 1; an item of a list is named by its index.
+    ///
+    /// Of a key that is not in the file, the line of the table it is missing from.
+    pub fn locate(&self, at: &[&str]) -> usize {
+        self.root.find(at).line
+    }
+
+    /// A problem that somebody else found with the value at this key.
+    pub fn problem(&self, at: &[&str], what: &str) -> Problem {
+        Problem::new(&self.file, self.root.find(at), what)
+    }
+}
+
+impl Host {
+    /// The engine's address: the file's, else that of the variable `DOCKER_HOST`, else
+    /// [`DOCKER_ENGINE`]. A variable that is empty counts as not set.
+    pub fn engine<'a>(&'a self, docker_host: Option<&'a str>) -> &'a str {
+        self.docker
+            .as_deref()
+            .or(docker_host.filter(|address| !address.is_empty()))
+            .unwrap_or(DOCKER_ENGINE)
+    }
+}
+
+/// Prints the settings' keys only: a secret that strayed into them is not to reach a log.
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("unknown_senders", &self.unknown_senders)
+            .field("settings", &self.settings.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Every key of the file, with its default and its range: the one place where they are decided.
+//!
+//! `docs/configuration.md` says the same for people; a test holds the two together.
+
+use std::time::Duration;
+
+use anchorhold_core::entity::{
+    IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode, UnknownSenderPolicy,
+};
+
+/// The keys of the file itself.
+pub(super) const TOP: &[&str] = &["host", "channels", "agents", "wirings"];
+/// The keys of `[host]`.
+pub(super) const HOST: &[&str] = &["runtime", "docker", "image", "max_sandboxes", "stop_grace"];
+/// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
+pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
+/// The keys of `[agents.NAME]`.
+pub(super) const AGENT: &[&str] = &["name", "provider", "model", "runtime", "limits"];
+/// The keys of `[agents.NAME.limits]`.
+pub(super) const LIMITS: &[&str] = &[
+    "memory",
+    "cpus",
+    "pids",
+    "file_size",
+    "progress",
+    "turn",
+    "idle",
+    "prompt_messages",
+    "tries",
+];
+/// The keys of `[[wirings]]`.
+pub(super) const WIRING: &[&str] = &[
+    "channel", "chat", "agent", "engage", "senders", "ignored", "session",
+];
+/// The keys of `engage` where it is a table.
+pub(super) const ENGAGE: &[&str] = &["pattern"];
+
+/// A number with a default and a range; both ends belong to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds<T> {
+    pub(super) default: T,
+    pub(super) least: T,
+    pub(super) most: T,
+}
+
+/// A choice between words, and the one that is taken where the file has none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice<T: 'static> {
+    pub(super) default: T,
+    pub(super) all: &'static [T],
+    pub(super) word: fn(T) -> &'static str,
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = KIB << 10;
+const GIB: u64 = MIB << 10;
+const TIB: u64 = GIB << 10;
+
+/// `host.runtime`, and with the host's answer as default `agents.NAME.runtime`.
+pub(super) const RUNTIME: Choice<RuntimeChoice> = Choice {
+    default: RuntimeChoice::Auto,
+    all: RuntimeChoice::ALL,
+    word: RuntimeChoice::as_str,
+};
+/// `host.image`.
+pub(super) const IMAGE: &str = "anchorhold-agent:latest";
+/// `host.max_sandboxes`.
+pub(super) const MAX_SANDBOXES: Bounds<u32> = Bounds {
+    default: 4,
+    least: 1,
+    most: 256,
+};
+/// `host.stop_grace`. Zero would kill an agent in the middle of a write.
+pub(super) const STOP_GRACE: Bounds<Duration> = Bounds {
+    default: Duration::from_secs(20),
+    least: Duration::from_millis(100),
+    most: Duration::from_mins(10),
+};
+/// `channels.NAME.unknown_senders`; its default is the channel type's.
+pub(super) const UNKNOWN_SENDERS: Choice<UnknownSenderPolicy> = Choice {
+    default: UnknownSenderPolicy::Strict,
+    all: UnknownSenderPolicy::ALL,
+    word: UnknownSenderPolicy::as_str,
+};
+/// `agents.NAME.limits.memory`. Below the least, the agent-runner itself does not start.
+pub(super) const MEMORY: Bounds<u64> = Bounds {
+    default: 512 * MIB,
+    least: 32 * MIB,
+    most: TIB,
+};
+/// `agents.NAME.limits.cpus`, in thousandths.
+pub(super) const CPU_MILLIS: Bounds<u32> = Bounds {
+    default: 1000,
+    least: 50,
+    most: 256_000,
+};
+/// `agents.NAME.limits.pids`. Below the least, the agent-runner can't start a tool.
+pub(super) const PIDS: Bounds<u32> = Bounds {
+    default: 256,
+    least: 8,
+    most: 32_768,
+};
+/// `agents.NAME.limits.file_size`. Below the least, the session's own files don't fit.
+pub(super) const FILE_SIZE: Bounds<u64> = Bounds {
+    default: GIB,
+    least: MIB,
+    most: TIB,
+};
+/// `agents.NAME.limits.progress`. Below the least, the host's own rounds would be the limit.
+pub(super) const PROGRESS: Bounds<Duration> = Bounds {
+    default: Duration::from_mins(5),
+    least: Duration::from_secs(1),
+    most: Duration::from_hours(24),
+};
+/// `agents.NAME.limits.turn`.
+pub(super) const TURN: Bounds<Duration> = Bounds {
+    default: Duration::from_mins(30),
+    least: Duration::from_secs(1),
+    most: Duration::from_hours(24),
+};
+/// `agents.NAME.limits.idle`.
+pub(super) const IDLE: Bounds<Duration> = Bounds {
+    default: Duration::from_mins(10),
+    least: Duration::from_secs(1),
+    most: Duration::from_hours(168),
+};
+/// `agents.NAME.limits.prompt_messages`.
+pub(super) const PROMPT_MESSAGES: Bounds<u32> = Bounds {
+    default: 20,
+    least: 1,
+    most: 200,
+};
+/// `agents.NAME.limits.tries`.
+pub(super) const TRIES: Bounds<u32> = Bounds {
+    default: 5,
+    least: 1,
+    most: 20,
+};
+/// `wirings.engage` where it is a word; `always` is a pattern that matches everything.
+pub(super) const ENGAGE_WORDS: &[&str] = &["always", "mention", "mention-sticky"];
+/// `wirings.senders`.
+pub(super) const SENDERS: Choice<SenderScope> = Choice {
+    default: SenderScope::All,
+    all: SenderScope::ALL,
+    word: SenderScope::as_str,
+};
+/// `wirings.ignored`.
+pub(super) const IGNORED: Choice<IgnoredPolicy> = Choice {
+    default: IgnoredPolicy::Drop,
+    all: IgnoredPolicy::ALL,
+    word: IgnoredPolicy::as_str,
+};
+/// `wirings.session`.
+pub(super) const SESSION: Choice<SessionMode> = Choice {
+    default: SessionMode::Shared,
+    all: SessionMode::ALL,
+    word: SessionMode::as_str,
+};
+
+/// The longest name of an agent, in characters.
+pub(super) const NAME_LIMIT_CHARS: usize = 64;
+/// The longest name of a model, in characters.
+pub(super) const MODEL_LIMIT_CHARS: usize = 128;
+/// The longest name of an image, in characters.
+pub(super) const IMAGE_LIMIT_CHARS: usize = 255;
+/// The longest path of a Unix socket, in bytes; the kernel sets it.
+pub(super) const SOCKET_LIMIT_BYTES: usize = 107;

@@ -1,0 +1,425 @@
+//! Answers go out: one lane a conversation, in order; each attempt is written down before it is made.
+
+pub mod outcome;
+pub mod outgoing;
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anchorhold_channel::{ChannelError, PartKey};
+use anchorhold_core::{
+    address::Address,
+    ids::{OutboundId, PlatformMessageId},
+    outbound::OutboundOp,
+};
+use anchorhold_sessiondb::Seq;
+use anchorhold_store::{
+    Error as StoreError,
+    attempts::{AttemptId, Settled, Unattempted},
+    deliveries::{Delivery, NewDelivery},
+};
+use tokio::{sync::Notify, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::{
+    base::{Base, mint},
+    blocking::blocking,
+    deliver::{
+        outcome::{after_failure, after_interruption, later},
+        outgoing::{Outgoing, Resolved, operations},
+    },
+    notice,
+    registry::{Instance, Registry},
+    report::report,
+};
+
+/// The most lanes that one look takes up.
+const LANES_LIMIT: u32 = 64;
+/// No send takes longer; then nobody can say whether it was taken.
+const SEND_LIMIT: Duration = Duration::from_mins(1);
+/// With every nudge lost, lanes are still looked at this often.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long a delivery waits whose channel is not configured.
+const NO_CHANNEL: Duration = Duration::from_mins(1);
+
+/// The way out of one host. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Deliver {
+    base: Base,
+    registry: Registry,
+    nudge: Arc<Notify>,
+    busy: Arc<Mutex<HashSet<Address>>>,
+    /// Counts who came, so that somebody who comes while a delivery is being parked is noticed.
+    arrivals: Arc<AtomicU64>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// One attempt that failed.
+struct Tried {
+    attempt: AttemptId,
+    /// The how-manieth failure of its part it is.
+    failed: u32,
+    /// Who had come before it was made.
+    arrivals: u64,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Deliver {
+    /// The way out over the instances in `registry`.
+    pub fn new(
+        base: Base,
+        registry: Registry,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let nudge = Arc::new(Notify::new());
+        let (busy, arrivals) = (Arc::default(), Arc::default());
+        Self {
+            base,
+            registry,
+            nudge,
+            busy,
+            arrivals,
+            tasks,
+            shutdown,
+        }
+    }
+
+    /// There may be something to send.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Somebody is there again at `address`.
+    pub async fn unpark(&self, address: &Address) {
+        self.arrivals.fetch_add(1, Ordering::SeqCst);
+        match self
+            .base
+            .store
+            .unpark(&address.channel, &address.chat, self.base.now())
+            .await
+        {
+            Ok(_) => self.nudge(),
+            Err(failure) => error!(error = %report(&failure), "can't unpark a conversation"),
+        }
+    }
+
+    /// Puts a text of the host's own on its way.
+    pub async fn say(&self, delivery: NewDelivery, about: Option<anchorhold_core::ids::SessionId>) {
+        match self
+            .base
+            .store
+            .new_delivery(about, &delivery, self.base.now())
+            .await
+        {
+            Ok(_) => self.nudge(),
+            Err(failure) => error!(error = %report(&failure), "can't store a notice"),
+        }
+    }
+
+    /// Settles what the death of an earlier host cut off; once, before [`Deliver::run`].
+    pub async fn settle_interrupted(&self) -> Result<(), StoreError> {
+        for attempt in self.base.store.interrupted_attempts(u32::MAX).await? {
+            let delivery = self.base.store.delivery(attempt.delivery).await?;
+            let instance = delivery.and_then(|d| self.registry.get(&d.address.channel));
+            let caps = instance.as_ref().map(|instance| instance.adapter.caps());
+            let settled = after_interruption(caps, self.base.now());
+            warn!(outbound = %attempt.delivery, ?settled, "attempt was cut off");
+            self.base
+                .store
+                .settle_attempt(attempt.attempt, &settled, self.base.now())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up due lanes until shutdown; what is being sent then is brought to its end.
+    pub async fn run(self) {
+        loop {
+            let wait = match self.take_up().await {
+                Ok(wait) => wait,
+                Err(failure) => {
+                    error!(error = %report(&failure), "can't look for deliveries");
+                    LOOK_EVERY
+                }
+            };
+            tokio::select! {
+                () = self.nudge.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Starts every lane that is due and not taken up yet; tells for how long there is nothing new.
+    async fn take_up(&self) -> Result<Duration, StoreError> {
+        let now = self.base.now();
+        for lane in self.base.store.due_lanes(now, LANES_LIMIT).await? {
+            if self.busy().insert(lane.clone()) {
+                self.tasks.spawn(self.clone().lane(lane));
+            }
+        }
+        let next = self.base.store.next_delivery_at(now).await?;
+        let wait = next.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        Ok(wait.unwrap_or(LOOK_EVERY).min(LOOK_EVERY))
+    }
+
+    /// Sends what is due in one lane, in order, until nothing is or something has to wait.
+    async fn lane(self, lane: Address) {
+        while !self.shutdown.is_cancelled() {
+            match self.lane_step(&lane).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(failure) => {
+                    error!(channel = %lane.channel, chat = %lane.chat,
+                        error = %report(&*failure), "lane stopped");
+                    break;
+                }
+            }
+        }
+        self.busy().remove(&lane);
+        // Something may have come between the last look and the line above.
+        self.nudge();
+    }
+
+    /// Tries the oldest delivery of a lane once; tells whether to go on.
+    async fn lane_step(&self, lane: &Address) -> Result<bool, Failure> {
+        let Some(delivery) = self.base.store.oldest_delivery(lane).await? else {
+            return Ok(false);
+        };
+        if delivery.parked || delivery.next_at > self.base.now() {
+            return Ok(false);
+        }
+        let span = info_span!(
+            "deliver",
+            session = delivery.session.map(tracing::field::display),
+            outbound = %delivery.id,
+            attempt = delivery.tries + 1,
+        );
+        async {
+            let Some(instance) = self.registry.get(&lane.channel) else {
+                let next_at = later(self.base.now(), NO_CHANNEL);
+                let why = "its channel is not configured".to_owned();
+                let later = Unattempted::Later { next_at, why };
+                self.base
+                    .store
+                    .settle_unattempted(delivery.id, &later, self.base.now())
+                    .await?;
+                return Ok(false);
+            };
+            match self.prepare(&delivery, &instance).await? {
+                Ok(operations) => self.send(&delivery, &instance, operations).await,
+                Err(why) => self.give_up(&delivery, why).await.map(|()| true),
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// The operations that are left to do; an inner error says why there can be none.
+    async fn prepare(
+        &self,
+        delivery: &Delivery,
+        instance: &Instance,
+    ) -> Result<Result<Vec<OutboundOp>, String>, Failure> {
+        let Ok(outgoing) = serde_json::from_str::<Outgoing>(&delivery.payload) else {
+            return Ok(Err("its record can't be read".to_owned()));
+        };
+        let resolved = match self.resolve(delivery, &outgoing).await? {
+            Ok(resolved) => resolved,
+            Err(why) => return Ok(Err(why)),
+        };
+        let caps = instance.adapter.caps();
+        let operations = operations(outgoing, resolved, caps);
+        let done = usize::try_from(delivery.parts_sent).unwrap_or(usize::MAX);
+        Ok(operations.map(|all| all.into_iter().skip(done).collect()))
+    }
+
+    async fn resolve(
+        &self,
+        delivery: &Delivery,
+        outgoing: &Outgoing,
+    ) -> Result<Result<Resolved, String>, Failure> {
+        let mut resolved = Resolved::default();
+        match outgoing {
+            Outgoing::Post { files, .. } if files.is_empty() => {}
+            Outgoing::Post { files, .. } => {
+                let Some((session, seq)) = delivery.session.zip(delivery.seq.and_then(Seq::new))
+                else {
+                    return Ok(Err("its files belong to no session".to_owned()));
+                };
+                let (side, names) = (self.base.files(session), files.clone());
+                match blocking(move || side.read_outbox(seq, &names)).await? {
+                    Ok(files) => resolved.files = files,
+                    Err(failure) => {
+                        warn!(error = %report(&failure), "outbox refused");
+                        return Ok(Err(
+                            "one of its files is not a plain file of acceptable size".to_owned(),
+                        ));
+                    }
+                }
+            }
+            Outgoing::Edit { target, .. }
+            | Outgoing::Delete { target }
+            | Outgoing::React { target, .. } => {
+                resolved.target = self.platform_id(delivery, *target).await?;
+            }
+        }
+        if let Some(message) = delivery.in_reply_to {
+            resolved.reply_to = self.base.store.platform_message_id(message).await?;
+        }
+        Ok(Ok(resolved))
+    }
+
+    /// The platform's id of message `seq` of the delivery's session, if it has one.
+    async fn platform_id(
+        &self,
+        delivery: &Delivery,
+        seq: i64,
+    ) -> Result<Option<PlatformMessageId>, StoreError> {
+        let Some(session) = delivery.session else {
+            return Ok(None);
+        };
+        if seq % 2 == 0 {
+            let message = self.base.store.message(session, seq).await?;
+            return Ok(message.and_then(|message| message.platform_message_id));
+        }
+        let earlier = self.base.store.delivery_by_seq(session, seq).await?;
+        Ok(earlier.and_then(|earlier| earlier.platform_message_id))
+    }
+
+    /// Sends what is left, part by part; tells whether the lane may go on.
+    async fn send(
+        &self,
+        delivery: &Delivery,
+        instance: &Instance,
+        operations: Vec<OutboundOp>,
+    ) -> Result<bool, Failure> {
+        let store = &self.base.store;
+        let left = operations.len();
+        let arrivals = self.arrivals.load(Ordering::SeqCst);
+        let mut failed = delivery.tries;
+        for (index, (operation, part)) in operations.iter().zip(delivery.parts_sent..).enumerate() {
+            let attempt = store
+                .begin_attempt(delivery.id, part, self.base.now())
+                .await?;
+            let key = PartKey {
+                outbound: delivery.id,
+                part,
+            };
+            let tried = timeout(
+                SEND_LIMIT,
+                instance.adapter.send(&delivery.address, operation, key),
+            )
+            .await;
+            let tried = tried.unwrap_or_else(|elapsed| {
+                Err(ChannelError::Ambiguous {
+                    doing: "sending",
+                    source: Box::new(elapsed),
+                })
+            });
+            match tried {
+                Ok(sent) => {
+                    instance.reporter.outbound();
+                    let last = index + 1 == left;
+                    let settled = Settled::PartSent {
+                        platform_id: sent.message_id,
+                        last,
+                    };
+                    store
+                        .settle_attempt(attempt, &settled, self.base.now())
+                        .await?;
+                    info!(part, last, "sent");
+                    failed = 0;
+                }
+                Err(failure) => {
+                    let tried = Tried {
+                        attempt,
+                        failed: failed + 1,
+                        arrivals,
+                    };
+                    return self
+                        .settle_failure(delivery, instance, tried, &failure)
+                        .await;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn settle_failure(
+        &self,
+        delivery: &Delivery,
+        instance: &Instance,
+        Tried {
+            attempt,
+            failed,
+            arrivals,
+        }: Tried,
+        failure: &ChannelError,
+    ) -> Result<bool, Failure> {
+        let (now, jitter) = (self.base.now(), self.base.jitter());
+        let outcome = after_failure(failure, instance.adapter.caps(), failed, now, jitter);
+        if let Some(until) = outcome.park_instance {
+            self.base
+                .store
+                .park_channel_until(&delivery.address.channel, until)
+                .await?;
+        }
+        self.base
+            .store
+            .settle_attempt(attempt, &outcome.settled, now)
+            .await?;
+        match &outcome.settled {
+            Settled::Dead { why, .. } | Settled::Unknown { why, .. } => {
+                error!(error = %why, settled = ?outcome.settled, "delivery given up");
+                Ok(true)
+            }
+            Settled::Park => {
+                info!("nobody is there, delivery kept");
+                if self.arrivals.load(Ordering::SeqCst) != arrivals {
+                    self.unpark(&delivery.address).await;
+                }
+                Ok(false)
+            }
+            Settled::Retry { why, next_at, .. } => {
+                warn!(error = %why, %next_at, "delivery will be tried again");
+                Ok(false)
+            }
+            Settled::PartSent { .. } => Ok(true),
+        }
+    }
+
+    /// Ends a delivery that can't be sent at all, and tells the person.
+    async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), Failure> {
+        error!(error = %why, "delivery can't be sent");
+        let dead = Unattempted::Dead { why: why.clone() };
+        self.base
+            .store
+            .settle_unattempted(delivery.id, &dead, self.base.now())
+            .await?;
+        let outgoing = Outgoing::notice(notice::rejected(&why));
+        let told = NewDelivery {
+            id: mint!(self.base, OutboundId),
+            address: delivery.address.clone(),
+            in_reply_to: delivery.in_reply_to,
+            kind: outgoing.kind().to_owned(),
+            payload: outgoing.encode()?,
+        };
+        self.say(told, delivery.session).await;
+        Ok(())
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashSet<Address>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,265 @@
+//! What the host sees of the sandboxes that run now. In memory only: after a restart it is seen anew.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anchorhold_core::{
+    ids::SessionId,
+    liveness::{Observation, Verdict},
+    sandbox::Generation,
+};
+use anchorhold_sessiondb::{Claim, progress::Progress};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// All sandboxes that run, by session. Cheap to clone; the lock is never held across an await.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    sessions: Arc<Mutex<HashMap<SessionId, Seen>>>,
+    starts: Arc<Mutex<HashMap<SessionId, Starts>>>,
+}
+
+/// Why the host ended a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The host itself stops, or needed the place: no message is to blame.
+    Asked,
+    /// It did not work as it should.
+    Judged(Verdict),
+    /// Its files could not be trusted.
+    Untrusted,
+}
+
+/// Starts of one session's sandbox that failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Starts {
+    failed: u32,
+    held_until: Option<Instant>,
+}
+
+/// What was seen of one sandbox.
+#[derive(Debug)]
+pub struct Seen {
+    /// Which sandbox of its session it is.
+    pub generation: Generation,
+    /// Wakes the task that reads its answers.
+    pub look: Arc<Notify>,
+    /// Ends that task; done when the token in it fires.
+    pub watcher: Watcher,
+    /// Why the host is ending it, if it is.
+    pub ending: Option<Ending>,
+    started: Instant,
+    idle_since: Option<Instant>,
+    beat: Option<(u64, Instant)>,
+    declared: Option<Duration>,
+    due_since: Option<Instant>,
+    claim: Option<(Claim, Instant)>,
+    unreadable_since: Option<Instant>,
+}
+
+/// How the task that reads a sandbox's answers is ended.
+#[derive(Clone, Debug, Default)]
+pub struct Watcher {
+    /// Asks it to end.
+    pub stop: CancellationToken,
+    /// Fires when it has ended.
+    pub ended: CancellationToken,
+}
+
+impl Live {
+    /// A sandbox was started or adopted. It counts as idle until work is seen.
+    pub fn begin(
+        &self,
+        session: SessionId,
+        generation: Generation,
+        now: Instant,
+    ) -> (Arc<Notify>, Watcher) {
+        let look = Arc::new(Notify::new());
+        let watcher = Watcher::default();
+        let seen = Seen {
+            generation,
+            look: Arc::clone(&look),
+            watcher: watcher.clone(),
+            ending: None,
+            started: now,
+            idle_since: Some(now),
+            beat: None,
+            declared: None,
+            due_since: None,
+            claim: None,
+            unreadable_since: None,
+        };
+        self.lock().insert(session, seen);
+        (look, watcher)
+    }
+
+    /// The sandbox is gone. One of an earlier generation takes nothing of the present one.
+    pub fn end(&self, session: SessionId, generation: Option<Generation>) -> Option<Seen> {
+        let mut sessions = self.lock();
+        let seen = sessions.get(&session)?;
+        if generation.is_some_and(|generation| generation != seen.generation) {
+            return None;
+        }
+        sessions.remove(&session)
+    }
+
+    /// Lets the task that reads a sandbox's answers look now.
+    pub fn look(&self, session: SessionId) {
+        if let Some(seen) = self.lock().get(&session) {
+            seen.look.notify_one();
+        }
+    }
+
+    /// The sandboxes that run.
+    pub fn sessions(&self) -> Vec<(SessionId, Generation)> {
+        self.lock()
+            .iter()
+            .map(|(session, seen)| (*session, seen.generation))
+            .collect()
+    }
+
+    /// There is (or is no longer) something for the session's sandbox to answer.
+    pub fn note_work(&self, session: SessionId, any: bool, now: Instant) {
+        if let Some(seen) = self.lock().get_mut(&session) {
+            seen.idle_since = if any {
+                None
+            } else {
+                seen.idle_since.or(Some(now))
+            };
+            seen.due_since = if any {
+                seen.due_since.or(Some(now))
+            } else {
+                None
+            };
+        }
+    }
+
+    /// A message of the session has ended: what is due next is due from now.
+    pub fn note_end(&self, session: SessionId, now: Instant) {
+        if let Some(seen) = self.lock().get_mut(&session) {
+            seen.due_since = seen.due_since.map(|_earlier| now);
+        }
+    }
+
+    /// Its files were read: what its progress file said, and what it holds.
+    pub fn note_read(
+        &self,
+        session: SessionId,
+        progress: Option<Progress>,
+        claims: &[Claim],
+        now: Instant,
+    ) {
+        let mut sessions = self.lock();
+        let Some(seen) = sessions.get_mut(&session) else {
+            return;
+        };
+        seen.unreadable_since = None;
+        if let Some(progress) = progress
+            && seen.beat.is_none_or(|(beat, _)| beat != progress.beat)
+        {
+            seen.beat = Some((progress.beat, now));
+            seen.declared = progress.declared();
+            // It came up: what kept earlier ones from it is over.
+            self.starts().remove(&session);
+        }
+        let oldest = claims.iter().copied().min_by_key(|claim| claim.seq);
+        seen.claim = match (oldest, seen.claim) {
+            (Some(claim), Some((known, since))) if claim == known => Some((known, since)),
+            (Some(claim), _) => Some((claim, now)),
+            (None, _) => None,
+        };
+    }
+
+    /// Its files could not be read.
+    pub fn note_unreadable(&self, session: SessionId, now: Instant) {
+        if let Some(seen) = self.lock().get_mut(&session) {
+            seen.unreadable_since.get_or_insert(now);
+        }
+    }
+
+    /// The sandbox has to go, for this reason; the first reason stays.
+    pub fn condemn(&self, session: SessionId, ending: Ending) {
+        if let Some(seen) = self.lock().get_mut(&session) {
+            seen.ending.get_or_insert(ending);
+        }
+    }
+
+    /// Every sandbox is about to be stopped by the host itself.
+    pub fn condemn_all(&self) {
+        for seen in self.lock().values_mut() {
+            seen.ending.get_or_insert(Ending::Asked);
+        }
+    }
+
+    /// Why the sandbox has to go, if it has.
+    pub fn ending(&self, session: SessionId) -> Option<Ending> {
+        self.lock().get(&session)?.ending
+    }
+
+    /// For how long its files could not be read.
+    pub fn unreadable(&self, session: SessionId, now: Instant) -> Option<Duration> {
+        let since = self.lock().get(&session)?.unreadable_since?;
+        Some(now.saturating_duration_since(since))
+    }
+
+    /// A start failed; tells the how-manieth in a row it was.
+    pub fn note_failed_start(&self, session: SessionId) -> u32 {
+        let mut starts = self.starts();
+        let starts = starts.entry(session).or_default();
+        starts.failed = starts.failed.saturating_add(1);
+        starts.failed
+    }
+
+    /// No start of the session's sandbox before `until`.
+    pub fn hold(&self, session: SessionId, until: Instant) {
+        self.starts().entry(session).or_default().held_until = Some(until);
+    }
+
+    /// Is the next start of the session's sandbox still to wait?
+    pub fn is_held(&self, session: SessionId, now: Instant) -> bool {
+        let starts = self.starts();
+        starts
+            .get(&session)
+            .and_then(|starts| starts.held_until)
+            .is_some_and(|until| now < until)
+    }
+
+    /// What kept starts back is over: all may be tried at once.
+    pub fn release_all(&self) {
+        self.starts().clear();
+    }
+
+    /// For how long the sandbox has had nothing to do; `None` while it has work.
+    pub fn idle(&self, session: SessionId, now: Instant) -> Option<Duration> {
+        let sessions = self.lock();
+        let seen = sessions.get(&session)?;
+        seen.idle_since
+            .map(|since| now.saturating_duration_since(since))
+    }
+
+    /// What the decision about its life is made from.
+    pub fn observe(&self, session: SessionId, now: Instant) -> Option<Observation> {
+        let sessions = self.lock();
+        let seen = sessions.get(&session)?;
+        let since = |then: Instant| now.saturating_duration_since(then);
+        Some(Observation {
+            since_start: since(seen.started),
+            since_progress: seen.beat.map(|(_, at)| since(at)),
+            declared: seen.declared,
+            since_due: seen.due_since.map(since),
+            since_claim: seen.claim.map(|(_, at)| since(at)),
+        })
+    }
+
+    fn starts(&self) -> MutexGuard<'_, HashMap<SessionId, Starts>> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Seen>> {
+        // Nothing in here can leave the map half changed.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,63 @@
+//! What the host itself says to people: short, honest, without internals that only help attackers.
+
+use anchorhold_core::{liveness::Verdict, sandbox::ExitStatus};
+
+/// Why a sandbox did not bring its turn to an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It ended in mid-turn.
+    Died(ExitStatus),
+    /// The host ended it.
+    Stopped(Verdict),
+    /// Its files could not be trusted.
+    Untrusted,
+}
+
+/// The cause as the end of a sentence.
+pub fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Died(status) => format!("the agent stopped in the middle of its work ({status})"),
+        Cause::Stopped(Verdict::Overlong) => "the agent's work took too long".to_owned(),
+        Cause::Stopped(Verdict::NeverStarted) => "the agent did not come up".to_owned(),
+        Cause::Stopped(Verdict::Stalled | Verdict::Healthy) => {
+            "the agent made no progress".to_owned()
+        }
+        Cause::Untrusted => "the agent's files were damaged".to_owned(),
+    }
+}
+
+/// A message was tried as often as it may be.
+pub fn given_up(cause: &str, tries: u32) -> String {
+    let times = if tries == 1 {
+        "once".to_owned()
+    } else {
+        format!("{tries} times")
+    };
+    format!(
+        "Your message could not be answered: {cause}. It was tried {times} and is now given up."
+    )
+}
+
+/// A turn ended in a failure that trying again would not mend.
+pub fn failed(why: &str) -> String {
+    format!("Your message could not be answered: {why}")
+}
+
+/// The agent wants to send something that can't be taken.
+pub fn rejected(why: &str) -> String {
+    format!("Something the agent wanted to send could not be taken: {why}")
+}
+
+/// The runtime does not answer.
+pub fn engine_down() -> String {
+    "The engine that runs the agent does not answer at the moment. \
+     Your message is kept and will be answered when it is back."
+        .to_owned()
+}
+
+/// The sandbox can't be started as things are.
+pub fn can_not_start() -> String {
+    "The agent can't be started at the moment. \
+     Your message is kept, and its operator is told what to mend."
+        .to_owned()
+}

@@ -1,0 +1,285 @@
+//! Takes over what a session's agent has said and ended: from its file into the host's custody.
+
+use anchorhold_core::ids::{MessageId, OutboundId, SessionId};
+use anchorhold_sessiondb::{
+    self as sessiondb, Cursors, HandledRow, HandledState, InboundMeta, Outbound, OutboundRow, Seq,
+    progress::Progress,
+};
+use anchorhold_store::{
+    deliveries::NewDelivery,
+    ingest::{MessageRole, NewMessage},
+    pull::{EndedMessage, MessageEnd, PulledDelivery, RejectedRow},
+    sessions::SessionRow,
+    work::Message,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    base::{Base, mint},
+    blocking::{Lost, blocking},
+    deliver::{Deliver, outgoing::Outgoing},
+    notice,
+};
+
+/// Takes answers over. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pull {
+    base: Base,
+    deliver: Deliver,
+}
+
+/// Why nothing, or not all, could be taken over. Doing it again is always safe.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The session's files could not be read.
+    #[error(transparent)]
+    Files(#[from] sessiondb::Error),
+    /// The central database failed.
+    #[error(transparent)]
+    Store(#[from] anchorhold_store::Error),
+    /// The reading was cut off.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// A row could not be encoded for the central database.
+    #[error("can't store an answer of session {session}")]
+    Encode {
+        /// Whose.
+        session: SessionId,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Pull {
+    /// Takes over into `base`'s store, for `deliver` to send.
+    pub fn new(base: Base, deliver: Deliver) -> Self {
+        Self { base, deliver }
+    }
+
+    /// Reads until there is nothing more. Only one caller a session at a time.
+    pub async fn session(&self, session: SessionId) -> Result<(), PullError> {
+        while self.once(session).await? {}
+        Ok(())
+    }
+
+    /// One reading; tells whether there may be more.
+    async fn once(&self, session: SessionId) -> Result<bool, PullError> {
+        let Some(row) = self.base.store.session(session).await? else {
+            return Ok(false);
+        };
+        let cursors = Cursors {
+            out: row.out_cursor,
+            handled: row.handled_cursor,
+        };
+        let (files, generation) = (self.base.files(session), row.session.generation);
+        let (pulled, progress) = blocking(move || {
+            let progress: Option<Progress> = files.progress(generation)?;
+            files.pull(cursors).map(|pulled| (pulled, progress))
+        })
+        .await??;
+        let now = self.base.mono();
+        self.base
+            .live
+            .note_read(session, progress, &pulled.claims, now);
+        if pulled.cursors == cursors && pulled.rejected.is_empty() {
+            return Ok(false);
+        }
+        let more = pulled.more;
+        self.take_over(&row, pulled).await?;
+        self.base.live.note_end(session, now);
+        let work = self.base.store.session_work(session).await?;
+        self.base.live.note_work(session, work.pending > 0, now);
+        self.deliver.nudge();
+        Ok(more)
+    }
+
+    async fn take_over(
+        &self,
+        row: &SessionRow,
+        pulled: sessiondb::Pulled,
+    ) -> Result<(), PullError> {
+        let session = row.session.id;
+        let mut accepted = anchorhold_store::pull::Pulled {
+            out_cursor: pulled.cursors.out,
+            handled_cursor: pulled.cursors.handled,
+            ..anchorhold_store::pull::Pulled::default()
+        };
+        for rejected in pulled.rejected {
+            error!(%session, seq = rejected.seq, why = %rejected.why, "row of a sandbox refused");
+            accepted.rejected.push(RejectedRow {
+                seq: rejected.seq,
+                why: rejected.why,
+            });
+        }
+        for said in pulled.rows {
+            let seq = said.seq.get();
+            match self.delivery(session, said).await? {
+                Ok(delivery) => accepted.deliveries.push(PulledDelivery { seq, delivery }),
+                Err(why) => {
+                    error!(%session, seq, why, "row of a sandbox refused");
+                    accepted.rejected.push(RejectedRow {
+                        seq,
+                        why: why.to_owned(),
+                    });
+                }
+            }
+        }
+        for handled in pulled.handled {
+            accepted.ended.extend(self.ended(session, handled).await?);
+        }
+        let new = self
+            .base
+            .store
+            .accept(session, &accepted, self.base.now())
+            .await?;
+        info!(%session, deliveries = new.deliveries, ended = new.ended, "answers taken over");
+        Ok(())
+    }
+
+    /// The delivery of one row; an inner error says why it is refused.
+    async fn delivery(
+        &self,
+        session: SessionId,
+        said: OutboundRow,
+    ) -> Result<Result<NewDelivery, &'static str>, PullError> {
+        let Some(asked) = said.in_reply_to.filter(|seq| seq.is_host()) else {
+            return Ok(Err("it answers no message"));
+        };
+        let Some(message) = self.message(session, asked).await? else {
+            return Ok(Err("it answers a message that the session never had"));
+        };
+        let outgoing = outgoing(said.op);
+        let payload = outgoing
+            .encode()
+            .map_err(|source| PullError::Encode { session, source })?;
+        Ok(Ok(NewDelivery {
+            id: mint!(self.base, OutboundId),
+            address: message.address,
+            in_reply_to: Some(message.id),
+            kind: outgoing.kind().to_owned(),
+            payload,
+        }))
+    }
+
+    /// The end of one message. One that failed is told to the person in the same step.
+    async fn ended(
+        &self,
+        session: SessionId,
+        handled: HandledRow,
+    ) -> Result<Option<EndedMessage>, PullError> {
+        let seq = handled.seq.get();
+        let Some(message) = self.message(session, handled.seq).await? else {
+            warn!(%session, seq, "sandbox ended a message that the session never had");
+            return Ok(None);
+        };
+        let why = match handled.state {
+            HandledState::Done => {
+                return Ok(Some(EndedMessage {
+                    seq,
+                    end: MessageEnd::Done,
+                }));
+            }
+            HandledState::Failed(why) => why,
+            HandledState::Unknown(what) => format!("the agent does not understand it ({what})"),
+        };
+        error!(%session, seq, "message failed in its turn");
+        self.fail(&message, &why, notice::failed(&why)).await?;
+        Ok(None)
+    }
+
+    /// Gives a message up, visibly: recorded, and told to the person.
+    pub async fn fail(
+        &self,
+        message: &Message,
+        why: &str,
+        notice: String,
+    ) -> Result<(), PullError> {
+        let session = message.session;
+        let outgoing = Outgoing::notice(notice);
+        let told = NewDelivery {
+            id: mint!(self.base, OutboundId),
+            address: message.address.clone(),
+            in_reply_to: Some(message.id),
+            kind: outgoing.kind().to_owned(),
+            payload: outgoing
+                .encode()
+                .map_err(|source| PullError::Encode { session, source })?,
+        };
+        self.base
+            .store
+            .fail_message(message, why, Some(&told), self.base.now())
+            .await?;
+        self.deliver.nudge();
+        Ok(())
+    }
+
+    /// The message `seq` of a session. One that is in the session's file but not on record, since
+    /// the host died in between, is put on record now.
+    async fn message(&self, session: SessionId, seq: Seq) -> Result<Option<Message>, PullError> {
+        if let Some(message) = self.base.store.message(session, seq.get()).await? {
+            return Ok(Some(message));
+        }
+        if !self.adopt(session, seq.get() - 1, 1).await? {
+            return Ok(None);
+        }
+        Ok(self.base.store.message(session, seq.get()).await?)
+    }
+
+    /// Puts on record what is in the session's file after `seq`; tells whether there was anything.
+    pub async fn adopt(&self, session: SessionId, seq: i64, limit: u32) -> Result<bool, PullError> {
+        let files = self.base.files(session);
+        let found = blocking(move || files.inbound_after(seq, limit)).await??;
+        let rows: Vec<NewMessage> = found
+            .into_iter()
+            .map(|meta| self.adopted(session, meta))
+            .collect();
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let adopted = self.base.store.adopt_messages(&rows).await?;
+        if adopted > 0 {
+            warn!(%session, adopted, "messages put on record that an earlier host had only stored");
+        }
+        Ok(true)
+    }
+
+    fn adopted(&self, session: SessionId, meta: InboundMeta) -> NewMessage {
+        NewMessage {
+            id: mint!(self.base, MessageId),
+            session,
+            seq: meta.seq.get(),
+            conversation: None,
+            address: meta.address,
+            platform_message_id: Some(meta.platform_id),
+            sender: None,
+            role: if meta.triggers && meta.open {
+                MessageRole::Due(meta.created_at)
+            } else {
+                MessageRole::Context
+            },
+            created_at: meta.created_at,
+        }
+    }
+}
+
+fn outgoing(op: Outbound) -> Outgoing {
+    match op {
+        Outbound::Post { text, files } => Outgoing::Post {
+            text,
+            files,
+            voice: anchorhold_core::outbound::Voice::Agent,
+        },
+        Outbound::Edit { target, text } => Outgoing::Edit {
+            target: target.get(),
+            text,
+        },
+        Outbound::Delete { target } => Outgoing::Delete {
+            target: target.get(),
+        },
+        Outbound::React { target, emoji } => Outgoing::React {
+            target: target.get(),
+            emoji,
+        },
+    }
+}

@@ -1,0 +1,455 @@
+//! The host's side of the sandboxes' life: what one is made of, that one came up, that one is gone.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs, io,
+    os::unix::fs::chown,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anchorhold_core::{
+    entity::{AgentGroup, RuntimeChoice},
+    ids::{InstallId, OutboundId, SessionId},
+    retry::{Backoff, Next},
+    sandbox::{BIN_DIR, Exited, Generation, IN_DIR, OUT_DIR, WORKSPACE_DIR},
+};
+use anchorhold_runner::{
+    error::{PrepareError, RuntimeError},
+    lifecycle::{Prepared, SandboxOwner, Standing},
+    runtime::RuntimeKind,
+    spec::{
+        Access, Capabilities, Limits, Mount, Network, Root, RootAccess, SandboxSpec, SandboxUser,
+    },
+};
+use anchorhold_sessiondb::{Settings, bell};
+use anchorhold_store::{deliveries::NewDelivery, sessions::SessionRow};
+use async_trait::async_trait;
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::net::UnixDatagram;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::{
+    base::{Base, mint},
+    blocking::blocking,
+    deliver::{Deliver, outgoing::Outgoing},
+    live::Ending,
+    notice,
+    pull::Pull,
+    report::report,
+    settle::Settle,
+    watch::watch,
+};
+
+/// The private `/tmp` of a sandbox.
+const TMP_BYTES: u64 = 256 * 1024 * 1024;
+/// How long a sandbox may be idle of which nothing more is known yet.
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
+/// After a failed start the next one waits; a start never costs a message one of its tries.
+const STARTS: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_mins(1),
+    tries: u32::MAX,
+};
+
+/// What is the same for all sandboxes of this host.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    /// Whose sandboxes they are.
+    pub install: InstallId,
+    /// The folder that holds the agent-runner's binary and nothing else.
+    pub runner_dir: Utf8PathBuf,
+    /// The image of containers.
+    pub image: String,
+    /// Who the sandboxes run as.
+    pub user: SandboxUser,
+    /// What groups get that leave the choice to the host.
+    pub default_runtime: RuntimeKind,
+}
+
+/// Owns the sandboxes on behalf of the host.
+#[derive(Debug)]
+pub struct Sandboxes {
+    base: Base,
+    fixed: Fixed,
+    pull: Pull,
+    deliver: Deliver,
+    settle: Settle,
+    tasks: TaskTracker,
+    known: Mutex<HashMap<SessionId, Known>>,
+    told: Mutex<HashSet<SessionId>>,
+    runtimes: Mutex<HashMap<RuntimeKind, (bool, Option<String>)>>,
+}
+
+/// What is known of a session without asking the database.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    runtime: RuntimeKind,
+    idle_limit: Duration,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Sandboxes {
+    /// The owner; `settle` is told of every end.
+    pub fn new(
+        base: Base,
+        fixed: Fixed,
+        (pull, deliver, settle): (Pull, Deliver, Settle),
+        tasks: TaskTracker,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            base,
+            fixed,
+            pull,
+            deliver,
+            settle,
+            tasks,
+            known: Mutex::default(),
+            told: Mutex::default(),
+            runtimes: Mutex::default(),
+        })
+    }
+
+    /// How the runtimes fare, as far as their lifecycle has said.
+    pub fn runtimes(&self) -> Vec<(RuntimeKind, bool, Option<String>)> {
+        let known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .iter()
+            .map(|(kind, (up, detail))| (*kind, *up, detail.clone()))
+            .collect()
+    }
+
+    /// Remembers what a session's group wants, so that the lifecycle can ask without waiting.
+    pub fn learn(&self, session: SessionId, group: &AgentGroup) {
+        let idle_limit = Duration::from_millis(group.limits.idle_ms);
+        let known = Known {
+            runtime: self.runtime_of(group),
+            idle_limit,
+        };
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(session, known);
+    }
+
+    /// The session waits. If that is because its runtime does not answer, the person is told, once
+    /// an outage.
+    pub async fn waits(&self, session: SessionId) {
+        let Some(kind) = self.runtime(session) else {
+            return;
+        };
+        let down = {
+            let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+            runtimes.get(&kind).is_some_and(|(up, _)| !up)
+        };
+        if down
+            && self
+                .told
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(session)
+        {
+            self.tell_waiting(session, &notice::engine_down()).await;
+        }
+    }
+
+    async fn make_ready(&self, session: SessionId) -> Result<Prepared, Failure> {
+        let row = self
+            .base
+            .store
+            .session(session)
+            .await?
+            .ok_or("there is no such session")?;
+        let group = row.session.key.agent_group;
+        let group = self
+            .base
+            .store
+            .group(group)
+            .await?
+            .ok_or("its agent group is gone")?;
+        // What an earlier sandbox left is taken over before the next one can add to it.
+        if let Err(failure) = self.pull.session(session).await {
+            warn!(%session, error = %report(&failure), "left-over answers can't be read yet");
+        }
+        let row = self.base.store.session(session).await?.unwrap_or(row);
+        let generation = self
+            .base
+            .store
+            .begin_generation(session, self.base.now())
+            .await?;
+        let workspace = self.base.dirs.workspace(&group.folder);
+        self.write_files(&row, &group, workspace.clone()).await?;
+        self.learn(session, &group);
+        self.attend(session, generation).await?;
+        let runtime = self.runtime_of(&group);
+        let spec = self.spec(session, generation, &group, (runtime, &workspace));
+        Ok(Prepared { runtime, spec })
+    }
+
+    async fn write_files(
+        &self,
+        row: &SessionRow,
+        group: &AgentGroup,
+        workspace: Utf8PathBuf,
+    ) -> Result<(), Failure> {
+        let files = self.base.files(row.session.id);
+        let settings = Settings {
+            agent_name: group.name.clone(),
+            provider: group.provider.clone(),
+            model: group.model.clone(),
+            prompt_messages: group.limits.prompt_messages,
+            floor: row.out_cursor,
+        };
+        let ended = self.settle.ended_but_open(row.session.id).await?;
+        let owner = self.base.sandbox_owner;
+        blocking(move || -> Result<(), Failure> {
+            files.close(&ended)?;
+            files.write_settings(&settings)?;
+            make_workspace(&workspace, owner)?;
+            Ok(())
+        })
+        .await?
+    }
+
+    /// Binds the session's bell and begins to read what its sandbox says.
+    async fn attend(&self, session: SessionId, generation: Generation) -> Result<(), Failure> {
+        let in_dir = self.base.files(session).in_dir().to_owned();
+        let bell = blocking(move || bell::bind(&in_dir)).await??;
+        let bell = UnixDatagram::from_std(bell)?;
+        let (look, watcher) = self.base.live.begin(session, generation, self.base.mono());
+        let work = self.base.store.session_work(session).await?;
+        self.base
+            .live
+            .note_work(session, work.pending > 0, self.base.mono());
+        self.tasks.spawn(watch(
+            self.pull.clone(),
+            self.base.clone(),
+            session,
+            (bell, look, watcher),
+        ));
+        Ok(())
+    }
+
+    fn runtime_of(&self, group: &AgentGroup) -> RuntimeKind {
+        match group.runtime {
+            RuntimeChoice::Auto => self.fixed.default_runtime,
+            RuntimeChoice::Docker => RuntimeKind::Docker,
+            RuntimeChoice::Sandbox => RuntimeKind::Sandbox,
+        }
+    }
+
+    fn spec(
+        &self,
+        session: SessionId,
+        generation: Generation,
+        group: &AgentGroup,
+        (runtime, workspace): (RuntimeKind, &Utf8Path),
+    ) -> SandboxSpec {
+        let files = self.base.files(session);
+        let mount = |source: &Utf8Path, target: &str, access| Mount {
+            source: source.to_owned(),
+            target: target.into(),
+            access,
+        };
+        SandboxSpec {
+            install: self.fixed.install,
+            session,
+            generation,
+            root: match runtime {
+                RuntimeKind::Docker => Root::Image(self.fixed.image.clone()),
+                RuntimeKind::Sandbox => Root::HostTools,
+            },
+            command: vec![
+                format!("{BIN_DIR}/agent-runner"),
+                "--generation".to_owned(),
+                generation.to_string(),
+            ],
+            env: environment(),
+            workdir: WORKSPACE_DIR.into(),
+            mounts: vec![
+                mount(files.in_dir(), IN_DIR, Access::ReadOnly),
+                mount(files.out_dir(), OUT_DIR, Access::ReadWrite),
+                mount(workspace, WORKSPACE_DIR, Access::ReadWrite),
+                mount(&self.fixed.runner_dir, BIN_DIR, Access::ReadOnly),
+            ],
+            user: self.fixed.user,
+            limits: Limits {
+                memory_bytes: group.limits.memory_bytes,
+                cpu_millis: group.limits.cpu_millis,
+                pids: group.limits.pids,
+                file_bytes: group.limits.file_bytes,
+                tmp_bytes: TMP_BYTES,
+            },
+            capabilities: Capabilities::None,
+            root_access: RootAccess::ReadOnly,
+            network: Network::None,
+            log: self.base.dirs.session_log(session),
+        }
+    }
+
+    /// After a failed start: the next one waits, and the person is told once.
+    async fn hold(&self, session: SessionId, tell: Option<String>) {
+        let now = self.base.mono();
+        let failed = self.base.live.note_failed_start(session);
+        let Next::After(wait) = STARTS.next(failed, None, self.base.jitter()) else {
+            return;
+        };
+        self.base.live.hold(session, now + wait);
+        if let Some(text) = tell.filter(|_text| failed == 1) {
+            self.tell_waiting(session, &text).await;
+        }
+    }
+
+    /// Tells whoever waits longest in this session.
+    async fn tell_waiting(&self, session: SessionId, text: &str) {
+        let waiting = match self.base.store.pending_messages(session, 1).await {
+            Ok(waiting) => waiting,
+            Err(failure) => {
+                error!(%session, error = %report(&failure), "can't see who waits");
+                return;
+            }
+        };
+        let outgoing = Outgoing::notice(text.to_owned());
+        for message in waiting {
+            let Ok(payload) = outgoing.encode() else {
+                return;
+            };
+            let told = NewDelivery {
+                id: mint!(self.base, OutboundId),
+                address: message.address,
+                in_reply_to: None,
+                kind: outgoing.kind().to_owned(),
+                payload,
+            };
+            self.deliver.say(told, Some(session)).await;
+        }
+    }
+}
+
+#[async_trait]
+impl SandboxOwner for Sandboxes {
+    async fn prepare(&self, session: SessionId) -> Result<Prepared, PrepareError> {
+        match self.make_ready(session).await {
+            Ok(prepared) => Ok(prepared),
+            Err(failure) => {
+                error!(%session, error = %report(&*failure), "sandbox can't be prepared");
+                self.leave(session, None).await;
+                self.hold(session, Some(notice::can_not_start())).await;
+                Err(PrepareError(failure))
+            }
+        }
+    }
+
+    async fn started(&self, session: SessionId, generation: Generation, adopted: bool) {
+        info!(%session, %generation, adopted, "sandbox runs");
+        if adopted && let Err(failure) = self.attend(session, generation).await {
+            error!(%session, error = %report(&*failure), "adopted sandbox can't be attended");
+        }
+        self.base.live.look(session);
+    }
+
+    async fn could_not_start(
+        &self,
+        session: SessionId,
+        generation: Option<Generation>,
+        failure: &RuntimeError,
+    ) {
+        error!(%session, ?generation, error = %report(failure), "sandbox not started");
+        self.leave(session, generation).await;
+        let text = match failure {
+            RuntimeError::Refused { .. } => Some(notice::can_not_start()),
+            RuntimeError::Unavailable { .. }
+            | RuntimeError::Failed { .. }
+            | RuntimeError::Gone { .. } => None,
+        };
+        self.hold(session, text).await;
+    }
+
+    async fn exited(&self, exited: Exited) {
+        let session = exited.session();
+        info!(%session, generation = %exited.generation(), status = %exited.status(), "sandbox ended");
+        let ending = self.leave(session, Some(exited.generation())).await;
+        if let Err(failure) = self.settle.exited(exited, ending).await {
+            error!(%session, error = %report(&*failure), "end of a sandbox not settled yet");
+        }
+    }
+
+    async fn current(&self, session: SessionId) -> Option<Generation> {
+        match self.base.store.session(session).await {
+            Ok(row) => row.map(|row| row.session.generation),
+            Err(failure) => {
+                error!(%session, error = %report(&failure), "can't look a session up");
+                None
+            }
+        }
+    }
+
+    fn standing(&self, session: SessionId) -> (Standing, Duration) {
+        let known = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&session)
+            .copied();
+        let limit = known.map_or(IDLE_LIMIT, |known| known.idle_limit);
+        match self.base.live.idle(session, self.base.mono()) {
+            Some(for_how_long) => (Standing::Idle { for_how_long }, limit),
+            None => (Standing::Busy, limit),
+        }
+    }
+
+    fn runtime(&self, session: SessionId) -> Option<RuntimeKind> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&session).map(|known| known.runtime)
+    }
+
+    async fn runtime_health(&self, kind: RuntimeKind, up: bool, detail: Option<String>) {
+        if up {
+            info!(runtime = %kind, "runtime answers");
+            self.base.live.release_all();
+            self.told
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        } else {
+            error!(runtime = %kind, detail, "runtime does not answer");
+        }
+        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(kind, (up, detail));
+    }
+}
+
+impl Sandboxes {
+    /// Stops reading what a sandbox says; tells why the host ended it, if it did.
+    async fn leave(&self, session: SessionId, generation: Option<Generation>) -> Option<Ending> {
+        let seen = self.base.live.end(session, generation)?;
+        seen.watcher.stop.cancel();
+        seen.watcher.ended.cancelled().await;
+        seen.ending
+    }
+}
+
+/// Everything that is in the environment inside.
+fn environment() -> Vec<(String, String)> {
+    [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("HOME", WORKSPACE_DIR),
+        ("LANG", "C.UTF-8"),
+        ("TMPDIR", "/tmp"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+fn make_workspace(workspace: &Utf8Path, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if workspace.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(workspace)?;
+    match owner {
+        Some((uid, gid)) => chown(workspace, Some(uid), Some(gid)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,194 @@
+//! From the configuration file to what the host is built from: adapters, groups, wirings.
+
+use std::{fs::File, io::Read, sync::Arc};
+
+use anchorhold_channel::{
+    ChannelAdapter, FactoryContext, SecretSource,
+    health::{self, HealthReporter, HealthView},
+};
+use anchorhold_core::{
+    clock::{Clock, Entropy},
+    entity::UnknownSenderPolicy,
+    ids::{AgentGroupId, ChannelName, WiringId},
+};
+use anchorhold_store::reconcile::{DesiredGroup, DesiredPolicy, DesiredWiring, FileConfig};
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    channels::{compiled, types},
+    config::{self, Config, FILE_LIMIT_BYTES, Known, problem::Problems},
+    registry::Instance,
+};
+
+/// The providers that the agent-runner of this build has.
+pub const PROVIDERS: &[&str] = &["offline"];
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file can't be read.
+    #[error("can't read the configuration {path}")]
+    Read {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is in the file is wrong.
+    #[error("{0}")]
+    Wrong(Problems),
+}
+
+/// What adapters get besides their tables.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// A folder for sockets and the like.
+    pub data_dir: Utf8PathBuf,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Secrets.
+    pub secrets: Arc<SecretSource>,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings")
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads and checks the file; nothing is built yet.
+pub fn read(path: &Utf8Path) -> Result<(Config, Vec<u8>), SettingsError> {
+    let failed = |source| SettingsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(FILE_LIMIT_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|source| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, source)))?;
+    let compiled = compiled();
+    let types = types(&compiled);
+    let known = Known {
+        providers: PROVIDERS,
+        channel_types: &types,
+    };
+    let config = config::load(text, path, known).map_err(SettingsError::Wrong)?;
+    Ok((config, bytes))
+}
+
+/// Builds every channel instance, or says all that is wrong with their tables.
+pub fn build_channels(
+    config: &Config,
+    around: &Surroundings,
+) -> Result<Vec<(ChannelName, Instance)>, SettingsError> {
+    let compiled = compiled();
+    let mut problems = Vec::new();
+    let mut built = Vec::new();
+    for channel in &config.channels {
+        let Some(found) = compiled
+            .iter()
+            .find(|c| c.factory.type_name == channel.kind)
+        else {
+            let at = ["channels", channel.name.as_str(), "type"];
+            problems.push(config.problem(&at, "this build has no such channel"));
+            continue;
+        };
+        let cx = FactoryContext {
+            name: channel.name.clone(),
+            data_dir: around.data_dir.clone(),
+            clock: Arc::clone(&around.clock),
+            entropy: Arc::clone(&around.entropy),
+            secrets: Arc::clone(&around.secrets),
+        };
+        match (found.factory.build)(&cx, channel.settings.clone()) {
+            Ok(adapter) => {
+                let health = health::pair(Arc::clone(&around.clock));
+                let table = channel.settings.clone();
+                let made = instance(adapter, health, channel.unknown_senders, table);
+                built.push((channel.name.clone(), made));
+            }
+            Err(found) => problems.extend(found.iter().map(|problem| {
+                let mut at = vec!["channels", channel.name.as_str()];
+                at.extend(problem.key.iter().map(String::as_str));
+                config.problem(&at, &problem.what)
+            })),
+        }
+    }
+    match Problems::collect(problems) {
+        Some(problems) => Err(SettingsError::Wrong(problems)),
+        None => Ok(built),
+    }
+}
+
+fn instance(
+    adapter: Arc<dyn ChannelAdapter>,
+    (reporter, health): (HealthReporter, HealthView),
+    unknown_senders: UnknownSenderPolicy,
+    table: toml::Table,
+) -> Instance {
+    let shutdown = CancellationToken::new();
+    Instance {
+        adapter,
+        health,
+        reporter,
+        unknown_senders,
+        table,
+        shutdown,
+    }
+}
+
+/// What the central database is to hold of the file.
+pub fn desired(
+    config: &Config,
+    mut seed: impl FnMut() -> (jiff::Timestamp, [u8; 10]),
+) -> FileConfig {
+    let mut groups = Vec::with_capacity(config.agents.len());
+    for agent in &config.agents {
+        let (now, random) = seed();
+        groups.push(DesiredGroup {
+            fresh: AgentGroupId::mint(now, random),
+            name: agent.name.clone(),
+            folder: agent.folder.clone(),
+            provider: agent.provider.clone(),
+            model: agent.model.clone(),
+            runtime: agent.runtime,
+            limits: agent.limits,
+        });
+    }
+    let mut wirings = Vec::with_capacity(config.wirings.len());
+    for wiring in &config.wirings {
+        let (now, random) = seed();
+        wirings.push(DesiredWiring {
+            fresh: WiringId::mint(now, random),
+            channel: wiring.channel.clone(),
+            chat: wiring.chat.clone(),
+            group: wiring.agent.clone(),
+            engage: wiring.engage,
+            pattern: wiring.pattern.clone(),
+            sender_scope: wiring.sender_scope,
+            ignored: wiring.ignored,
+            session_mode: wiring.session_mode,
+            priority: 0,
+        });
+    }
+    let policy = |channel: &config::Channel| DesiredPolicy {
+        channel: channel.name.clone(),
+        unknown_senders: channel.unknown_senders,
+    };
+    FileConfig {
+        groups,
+        wirings,
+        policies: config.channels.iter().map(policy).collect(),
+    }
+}

@@ -1,0 +1,204 @@
+//! A sandbox is gone: what it had taken is tried again, or given up visibly.
+
+use std::{sync::Arc, time::Duration};
+
+use anchorhold_core::{
+    entity::{MessageStatus, SessionKey},
+    ids::SessionId,
+    retry::{Backoff, Next},
+    sandbox::{ExitStatus, Exited},
+};
+use anchorhold_sessiondb::{Disposition, Recovered, Seq};
+use anchorhold_store::work::{Message, MessageRetry};
+use tokio::{sync::Notify, time::sleep};
+use tracing::{error, info, warn};
+
+use crate::{
+    base::Base,
+    blocking::blocking,
+    deliver::outcome::later,
+    live::Ending,
+    notice::{self, Cause},
+    pull::Pull,
+    report::report,
+};
+
+/// The waits between the tries of one message; how many there are is the group's to say.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(1);
+/// How often, and how long apart, a file is tried that is in use.
+const RECOVER_TRIES: u32 = 20;
+const RECOVER_WAIT: Duration = Duration::from_millis(100);
+/// How many ended messages are closed in a session's file before a start.
+const CLOSE_LIMIT: u32 = 1_000;
+
+/// Settles ends. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    base: Base,
+    pull: Pull,
+    sweep: Arc<Notify>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Settle {
+    /// Settles with `base`'s store and rings `sweep` when there is more to do.
+    pub fn new(base: Base, pull: Pull, sweep: Arc<Notify>) -> Self {
+        Self { base, pull, sweep }
+    }
+
+    /// A sandbox has ended; `ending` says why the host ended it, if it did.
+    ///
+    /// Doing it again, after a failure half-way, changes nothing that was done.
+    pub async fn exited(&self, exited: Exited, ending: Option<Ending>) -> Result<(), Failure> {
+        let (session, status) = (exited.session(), exited.status());
+        let Some(row) = self.base.store.session(session).await? else {
+            return Ok(());
+        };
+        let recovered = self.recover(exited).await?;
+        // What it committed before its end counts, also when it was killed right after.
+        self.pull.session(session).await?;
+        let cause = match (&recovered.put_aside, ending) {
+            (Some(_), _) | (None, Some(Ending::Untrusted)) => Cause::Untrusted,
+            (None, Some(Ending::Judged(verdict))) => Cause::Stopped(verdict),
+            (None, Some(Ending::Asked) | None) => Cause::Died(status),
+        };
+        let asked = matches!(ending, Some(Ending::Asked));
+        let taken = self.taken(session, &recovered).await?;
+        if taken.is_empty() && !asked && status != ExitStatus::Code(0) {
+            // It died with nothing in hand: no message is to blame, so the next start waits.
+            self.base.live.note_failed_start(session);
+            self.base.live.hold(session, self.base.mono() + FIRST);
+        }
+        for message in taken {
+            self.again(&row.session.key, &message, &cause, asked)
+                .await?;
+        }
+        self.sweep.notify_one();
+        Ok(())
+    }
+
+    async fn recover(&self, exited: Exited) -> Result<Recovered, Failure> {
+        let files = self.base.files(exited.session());
+        let session = exited.session();
+        let exited = Arc::new(exited);
+        for _ in 0..RECOVER_TRIES {
+            let (files, exited) = (files.clone(), Arc::clone(&exited));
+            match blocking(move || files.recover(&exited)).await? {
+                Ok(recovered) => {
+                    if let Some(why) = &recovered.put_aside {
+                        error!(%session, why, "file of a sandbox put aside");
+                    }
+                    return Ok(recovered);
+                }
+                Err(failure) if failure.disposition() == Disposition::Later => {
+                    warn!(%session, error = %report(&failure), "session's files are in use");
+                    sleep(RECOVER_WAIT).await;
+                }
+                Err(failure) => {
+                    let what = report(&failure).to_string();
+                    self.base
+                        .store
+                        .set_fault(session, &what, self.base.now())
+                        .await?;
+                    return Err(failure.into());
+                }
+            }
+        }
+        Err("its files stay in use".into())
+    }
+
+    /// The messages that were in a turn when the sandbox ended. Where the record of that is lost,
+    /// it was the oldest.
+    async fn taken(
+        &self,
+        session: SessionId,
+        recovered: &Recovered,
+    ) -> Result<Vec<Message>, Failure> {
+        if recovered.put_aside.is_some() {
+            return Ok(self.base.store.pending_messages(session, 1).await?);
+        }
+        let mut taken = Vec::with_capacity(recovered.claims.len());
+        for claim in &recovered.claims {
+            let message = self.base.store.message(session, claim.seq.get()).await?;
+            taken.extend(message.filter(|message| message.status == MessageStatus::Pending));
+        }
+        Ok(taken)
+    }
+
+    /// Plans the next try of a message, or gives it up.
+    async fn again(
+        &self,
+        key: &SessionKey,
+        message: &Message,
+        cause: &Cause,
+        asked: bool,
+    ) -> Result<(), Failure> {
+        let Some(seq) = Seq::new(message.seq) else {
+            return Ok(());
+        };
+        let (session, now) = (message.session, self.base.now());
+        let Some(group) = self.base.store.group(key.agent_group).await? else {
+            return Ok(());
+        };
+        // A host that stops its sandboxes is not the message's fault.
+        let tries = if asked {
+            message.tries
+        } else {
+            message.tries + 1
+        };
+        let why = notice::cause(cause);
+        let backoff = Backoff {
+            first: FIRST,
+            longest: LONGEST,
+            tries: group.limits.tries,
+        };
+        let next = if asked {
+            Next::After(Duration::ZERO)
+        } else {
+            backoff.next(tries, None, self.base.jitter())
+        };
+        let files = self.base.files(session);
+        match next {
+            Next::After(wait) => {
+                let next_at = later(now, wait);
+                info!(%session, seq = message.seq, tries, %next_at, why, "message will be tried again");
+                blocking(move || files.reschedule(&[(seq, tries, next_at)])).await??;
+                let retry = MessageRetry {
+                    tries,
+                    next_at,
+                    why,
+                };
+                self.base
+                    .store
+                    .set_tries(session, message.seq, &retry)
+                    .await?;
+            }
+            Next::GiveUp => {
+                error!(%session, seq = message.seq, tries, why, "message given up");
+                blocking(move || files.close(&[seq])).await??;
+                self.pull
+                    .fail(message, &why, notice::given_up(&why, tries))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages that have ended but are still open in the session's file; the next sandbox need not
+    /// look at them.
+    pub async fn ended_but_open(&self, session: SessionId) -> Result<Vec<Seq>, Failure> {
+        let files = self.base.files(session);
+        let open = blocking(move || files.open_messages(CLOSE_LIMIT)).await??;
+        let mut ended = Vec::new();
+        for seq in open {
+            let message = self.base.store.message(session, seq.get()).await?;
+            let over = |status| matches!(status, MessageStatus::Done | MessageStatus::Failed);
+            if message.is_some_and(|message| over(message.status)) {
+                ended.push(seq);
+            }
+        }
+        Ok(ended)
+    }
+}

@@ -1,0 +1,180 @@
+//! Moves everything forward that no wake-up has moved: the one stage that needs no other.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use anchorhold_core::{
+    ids::SessionId,
+    liveness::{Limits, Verdict, judge},
+};
+use anchorhold_runner::lifecycle::Lifecycle;
+use anchorhold_store::Error as StoreError;
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::{
+    base::Base, live::Ending, pull::Pull, report::report, sandboxes::Sandboxes, wake::Wake,
+};
+
+/// The longest time between two sweeps.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many sessions one sweep wakes.
+const SESSIONS_LIMIT: u32 = 1_000;
+/// From start to the first sign of life.
+const START_LIMIT: Duration = Duration::from_mins(1);
+/// The longest declared time of a tool that is believed.
+const DECLARED_LIMIT: Duration = Duration::from_hours(2);
+/// A sandbox that keeps its file locked for so long works against its host.
+const LOCKED_LIMIT: Duration = Duration::from_secs(30);
+
+/// The sweep of one host.
+#[derive(Debug)]
+pub struct Sweep {
+    base: Base,
+    lifecycle: Lifecycle,
+    wake: Wake,
+    sandboxes: Arc<Sandboxes>,
+    nudge: Arc<Notify>,
+}
+
+impl Sweep {
+    /// Sweeps when `nudge` says so, and every second.
+    pub fn new(
+        base: Base,
+        lifecycle: Lifecycle,
+        (wake, sandboxes): (Wake, Arc<Sandboxes>),
+        nudge: Arc<Notify>,
+    ) -> Self {
+        Self {
+            base,
+            lifecycle,
+            wake,
+            sandboxes,
+            nudge,
+        }
+    }
+
+    /// Sweeps until shutdown.
+    pub async fn run(self, shutdown: CancellationToken) {
+        loop {
+            self.once().await;
+            tokio::select! {
+                () = sleep(EVERY) => {}
+                () = self.nudge.notified() => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// One sweep. What fails for one session fails for it alone.
+    async fn once(&self) {
+        if let Err(failure) = self.wake_due().await {
+            error!(error = %report(&failure), "can't look for due messages");
+        }
+        for (session, _) in self.base.live.sessions() {
+            self.base.live.look(session);
+            if let Err(failure) = self.examine(session).await {
+                error!(%session, error = %report(&failure), "session can't be examined");
+            }
+        }
+    }
+
+    async fn wake_due(&self) -> Result<(), StoreError> {
+        let running: HashSet<SessionId> = self
+            .base
+            .live
+            .sessions()
+            .into_iter()
+            .map(|(session, _)| session)
+            .collect();
+        for due in self
+            .base
+            .store
+            .due_sessions(self.base.now(), SESSIONS_LIMIT)
+            .await?
+        {
+            if running.contains(&due.session) {
+                // It has its own fallback for a bell that was not heard.
+                self.base
+                    .live
+                    .note_work(due.session, true, self.base.mono());
+            } else {
+                self.wake.ask(due.agent_group, due.session).await;
+                self.sandboxes.waits(due.session).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a sandbox that does not work as it should.
+    async fn examine(&self, session: SessionId) -> Result<(), StoreError> {
+        let now = self.base.mono();
+        let Some(limits) = self.limits(session).await? else {
+            return Ok(());
+        };
+        let Some(seen) = self.base.live.observe(session, now) else {
+            return Ok(());
+        };
+        let verdict = judge(&seen, &limits);
+        if verdict != Verdict::Healthy {
+            self.base.live.condemn(session, Ending::Judged(verdict));
+        }
+        if self
+            .base
+            .live
+            .unreadable(session, now)
+            .is_some_and(|span| span > LOCKED_LIMIT)
+        {
+            self.base.live.condemn(session, Ending::Untrusted);
+        }
+        match self.base.live.ending(session) {
+            None | Some(Ending::Asked) => {}
+            Some(ending) => {
+                warn!(%session, ?ending, ?seen, "sandbox is being replaced");
+                self.lifecycle.kill(session);
+            }
+        }
+        Ok(())
+    }
+
+    async fn limits(&self, session: SessionId) -> Result<Option<Limits>, StoreError> {
+        let Some(row) = self.base.store.session(session).await? else {
+            return Ok(None);
+        };
+        let group = self.base.store.group(row.session.key.agent_group).await?;
+        Ok(group.map(|group| Limits {
+            start: START_LIMIT,
+            progress: Duration::from_millis(group.limits.progress_ms),
+            turn: Duration::from_millis(group.limits.turn_ms),
+            declared: DECLARED_LIMIT,
+        }))
+    }
+}
+
+/// Puts on record what an earlier host had stored in a session's file and then died: once, at start.
+pub async fn adopt_unrecorded(
+    base: &Base,
+    pull: &Pull,
+    sandboxes: &Sandboxes,
+) -> Result<(), StoreError> {
+    for summary in base.store.sessions(u32::MAX).await? {
+        let session = summary.row.session.id;
+        if let Some(group) = base
+            .store
+            .group(summary.row.session.key.agent_group)
+            .await?
+        {
+            sandboxes.learn(session, &group);
+        }
+        if !base.files(session).in_dir().join("inbound.db").exists() {
+            continue;
+        }
+        if let Err(failure) = pull
+            .adopt(session, summary.row.in_seq, SESSIONS_LIMIT)
+            .await
+        {
+            error!(%session, error = %report(&failure), "session's file can't be compared");
+        }
+    }
+    Ok(())
+}

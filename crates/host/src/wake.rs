@@ -1,0 +1,36 @@
+//! Gets a session's sandbox going, or tells the one that runs to look.
+
+use anchorhold_core::ids::{AgentGroupId, SessionId};
+use anchorhold_runner::lifecycle::Lifecycle;
+use anchorhold_sessiondb::bell;
+
+use crate::{base::Base, blocking::blocking};
+
+/// An optimisation: with every call of this lost, the sweep still moves each message forward.
+#[derive(Clone, Debug)]
+pub struct Wake {
+    base: Base,
+    lifecycle: Lifecycle,
+}
+
+impl Wake {
+    /// Wakes through `lifecycle`.
+    pub fn new(base: Base, lifecycle: Lifecycle) -> Self {
+        Self { base, lifecycle }
+    }
+
+    /// The session has something to answer. Never waits for a start.
+    pub async fn ask(&self, group: AgentGroupId, session: SessionId) {
+        self.base.live.note_work(session, true, self.base.mono());
+        if self.lifecycle.is_running(session).is_none() {
+            // After a failed start the sweep asks again when it is time.
+            if !self.base.live.is_held(session, self.base.mono()) {
+                self.lifecycle.want(group, session);
+            }
+            return;
+        }
+        let out_dir = self.base.files(session).out_dir().to_owned();
+        // silent: a bell that is not heard costs time, never a message.
+        drop(blocking(move || bell::ring(&out_dir)).await);
+    }
+}

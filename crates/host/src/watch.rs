@@ -1,0 +1,57 @@
+//! Listens to one running sandbox and takes over what it says.
+
+use std::sync::Arc;
+
+use anchorhold_core::ids::SessionId;
+use anchorhold_sessiondb::Disposition;
+use tokio::{net::UnixDatagram, sync::Notify};
+use tracing::{error, warn};
+
+use crate::{
+    base::Base,
+    live::{Ending, Watcher},
+    pull::{Pull, PullError},
+    report::report,
+};
+
+/// Reads whenever the bell rings or the sweep says so, until the sandbox has ended.
+///
+/// It alone reads the session's answers while the sandbox runs, so no two readings meet.
+pub async fn watch(
+    pull: Pull,
+    base: Base,
+    session: SessionId,
+    (bell, look, watcher): (UnixDatagram, Arc<Notify>, Watcher),
+) {
+    let mut ring = [0_u8; 16];
+    loop {
+        tokio::select! {
+            _rung = bell.recv(&mut ring) => {}
+            () = look.notified() => {}
+            () = watcher.stop.cancelled() => break,
+        }
+        // Rings that have piled up are answered by one look.
+        while bell.try_recv(&mut ring).is_ok() {}
+        match pull.session(session).await {
+            Ok(()) => {}
+            Err(PullError::Files(failure)) => note(&base, session, &failure),
+            Err(failure) => error!(%session, error = %report(&failure), "answers not taken over"),
+        }
+    }
+    watcher.ended.cancel();
+}
+
+fn note(base: &Base, session: SessionId, failure: &anchorhold_sessiondb::Error) {
+    match failure.disposition() {
+        Disposition::Later => {
+            base.live.note_unreadable(session, base.mono());
+        }
+        Disposition::Quarantine => {
+            error!(%session, error = %report(failure), "files of a sandbox can't be trusted");
+            base.live.condemn(session, Ending::Untrusted);
+        }
+        Disposition::Fault => {
+            warn!(%session, error = %report(failure), "files of a session can't be read");
+        }
+    }
+}
