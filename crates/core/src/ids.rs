@@ -161,7 +161,7 @@ own_ids! {
 }
 
 text_ids! {
-    /// The name of one configured channel instance, e.g. `cli` or `work-slack`.
+    /// The name of one configured channel instance, e.g. `cli` or `work`.
     ChannelName = "channel name", check_name;
     /// The folder of an agent group's workspace: one safe path segment.
     FolderName = "folder name", check_name;

@@ -161,16 +161,18 @@ impl fmt::Display for Refusal {
 impl Store {
     /// Writes down that `part` of the delivery (counted from 0) is about to be sent.
     ///
-    /// Survives the loss of power when it returns: only then may the platform be called. Refused
-    /// with [`Error::AttemptRefused`] if this attempt must not be made.
+    /// Only when this returns may the platform be called. With [`Durability::Power`] the record
+    /// then survives the loss of power, too; without, an attempt that is lost so is made again, which
+    /// is right only where a second send with the same key is not a second message. Refused with [`Error::AttemptRefused`] if this attempt must not be made.
     pub async fn begin_attempt(
         &self,
         delivery: OutboundId,
         part: u32,
+        durability: Durability,
         now: Timestamp,
     ) -> Result<AttemptId, Error> {
         let failed = |source| Error::BeginAttempt { delivery, source };
-        let mut conn = self.writer(Durability::Power).await.map_err(failed)?;
+        let mut conn = self.writer(durability).await.map_err(failed)?;
         let mut tx = begin(&mut conn).await.map_err(failed)?;
         if let Some(why) = refusal(&mut tx, delivery, part).await.map_err(failed)? {
             return Err(Error::AttemptRefused { delivery, why });

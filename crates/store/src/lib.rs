@@ -17,7 +17,8 @@
 //!   Those can all be made again: an inbound message is in its session's file before it is
 //!   recorded here ([`Store::adopt_messages`]), and outbound rows are pulled again from where the
 //!   cursor then stands. Two things could not be made again, and commit with `synchronous=FULL`:
-//!   that an attempt is being made ([`Store::begin_attempt`]: else a message could be sent twice)
+//!   that an attempt is being made ([`Store::begin_attempt`]: else a message could be sent twice,
+//!   so it is left out only where the platform itself takes a second send for the first one)
 //!   and that a sandbox starts ([`Store::begin_generation`]: else two could have one number).
 //!   A full commit of the write-ahead log also makes every earlier commit safe.
 //! - Every operation can be repeated: what is recorded already is left as it is.
@@ -48,7 +49,7 @@ pub mod work;
 
 pub use crate::{
     error::{Disposition, Error},
-    store::{Health, Store},
+    store::{Durability, Health, Store},
 };
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub struct Health {
 
 /// What a commit has to survive before it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
+pub enum Durability {
     /// The death of this process.
     Process,
     /// The loss of power.

@@ -10,6 +10,7 @@ use anchorhold_core::{
 use sqlx::Row;
 
 use crate::{
+    Durability,
     attempts::{self, AttemptOutcome},
     conversations,
     deliveries::{self, Origin},
@@ -50,7 +51,10 @@ async fn full() -> Place {
     };
     store.accept(session, &pulled, at(3)).await.unwrap();
     let out = pulled.deliveries[0].delivery.id;
-    store.begin_attempt(out, 0, at(4)).await.unwrap();
+    store
+        .begin_attempt(out, 0, Durability::Power, at(4))
+        .await
+        .unwrap();
     for sql in [
         "INSERT INTO destinations (agent_group_id, name, target_type, target_conversation_id, created_at)
          SELECT g.id, 'there', 'channel', c.id, 0 FROM agent_groups g, conversations c",

@@ -1,7 +1,7 @@
 use anchorhold_core::{entity::DeliveryStatus, ids::PlatformMessageId};
 
 use crate::{
-    Disposition, Error,
+    Disposition, Durability, Error,
     attempts::{AttemptOutcome, InterruptedAttempt, Refusal, Settled, Unattempted},
     deliveries::NewDelivery,
     tests::fixture::{Place, address, at, delivery},
@@ -38,7 +38,7 @@ async fn an_attempt_survives_and_shows_as_interrupted() {
     let (place, notice) = with_notice().await;
     let attempt = place
         .store
-        .begin_attempt(notice.id, 0, at(5))
+        .begin_attempt(notice.id, 0, Durability::Power, at(5))
         .await
         .unwrap();
     let place = place.reopen().await;
@@ -96,7 +96,10 @@ async fn parts_are_sent_in_order_and_the_last_ends_it() {
         (1, retry(20, AttemptOutcome::RateLimited)),
         (1, retry(30, AttemptOutcome::Ambiguous)),
     ] {
-        let attempt = store.begin_attempt(notice.id, part, at(5)).await.unwrap();
+        let attempt = store
+            .begin_attempt(notice.id, part, Durability::Power, at(5))
+            .await
+            .unwrap();
         assert!(
             store
                 .settle_attempt(attempt, &settled, at(6))
@@ -107,7 +110,10 @@ async fn parts_are_sent_in_order_and_the_last_ends_it() {
     let half = store.delivery(notice.id).await.unwrap().unwrap();
     // Being asked to wait is no failure.
     assert_eq!((half.parts_sent, half.tries, half.next_at), (1, 2, at(30)));
-    let attempt = store.begin_attempt(notice.id, 1, at(30)).await.unwrap();
+    let attempt = store
+        .begin_attempt(notice.id, 1, Durability::Power, at(30))
+        .await
+        .unwrap();
     store
         .settle_attempt(attempt, &part_sent("p1", true), at(31))
         .await
@@ -128,7 +134,7 @@ async fn an_attempt_that_must_not_be_made_is_refused() {
     let store = &place.store;
     let check = async |part, expect: Refusal| {
         let error = store
-            .begin_attempt(notice.id, part, at(5))
+            .begin_attempt(notice.id, part, Durability::Power, at(5))
             .await
             .unwrap_err();
         assert_eq!(error.disposition(), Disposition::Refused);
@@ -138,7 +144,10 @@ async fn an_attempt_that_must_not_be_made_is_refused() {
         assert_eq!(why, expect);
     };
     check(1, Refusal::Part).await;
-    let attempt = store.begin_attempt(notice.id, 0, at(5)).await.unwrap();
+    let attempt = store
+        .begin_attempt(notice.id, 0, Durability::Power, at(5))
+        .await
+        .unwrap();
     check(0, Refusal::Open).await;
     store
         .settle_attempt(attempt, &part_sent("p", true), at(6))
@@ -146,7 +155,10 @@ async fn an_attempt_that_must_not_be_made_is_refused() {
         .unwrap();
     check(1, Refusal::Ended).await;
     let missing = delivery("missing", address("a", None)).id;
-    let error = store.begin_attempt(missing, 0, at(5)).await.unwrap_err();
+    let error = store
+        .begin_attempt(missing, 0, Durability::Power, at(5))
+        .await
+        .unwrap_err();
     assert!(
         matches!(
             error,

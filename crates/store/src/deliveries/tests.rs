@@ -1,6 +1,7 @@
 use anchorhold_core::ids::ChannelName;
 
 use crate::{
+    Durability,
     attempts::{AttemptOutcome, Settled, Unattempted},
     deliveries::NewDelivery,
     tests::fixture::{Place, address, at, channel, delivery},
@@ -16,7 +17,7 @@ async fn say(place: &Place, notices: &[NewDelivery]) {
 async fn settle(place: &Place, notice: &NewDelivery, settled: Settled) {
     let attempt = place
         .store
-        .begin_attempt(notice.id, 0, at(1))
+        .begin_attempt(notice.id, 0, Durability::Power, at(1))
         .await
         .unwrap();
     assert!(

@@ -1,7 +1,7 @@
 use anchorhold_core::entity::AgentGroup;
 
 use crate::{
-    Disposition,
+    Disposition, Durability,
     groups::{AdminScope, GroupConfig},
     people::{Role, Subscription},
     pull::Pulled,
@@ -99,7 +99,12 @@ async fn defect_38_deleting_a_group_deletes_what_depends_on_it() {
     };
     store.accept(session, &answer, at(3)).await.unwrap();
     store
-        .begin_attempt(answer.deliveries[0].delivery.id, 0, at(4))
+        .begin_attempt(
+            answer.deliveries[0].delivery.id,
+            0,
+            Durability::Power,
+            at(4),
+        )
         .await
         .unwrap();
     assert!(store.delete_group(id).await.unwrap());

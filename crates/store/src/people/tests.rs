@@ -10,10 +10,10 @@ async fn defect_10_a_handle_with_a_colon_is_one_handle_of_one_channel() {
     let place = Place::new().await;
     let mut ids = Vec::new();
     for (channel, handle) in [
-        ("cli", "slack:U1"),
-        ("slack", "U1"),
+        ("cli", "work:U1"),
+        ("work", "U1"),
         ("cli", "U1"),
-        ("slack", "slack:U1"),
+        ("work", "work:U1"),
         ("cli", "29:a:b"),
     ] {
         let person = user(channel, handle);

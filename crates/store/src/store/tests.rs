@@ -3,7 +3,7 @@ use std::fs;
 use anchorhold_core::ids::InstallId;
 
 use crate::{
-    Disposition, Error, Store,
+    Disposition, Durability, Error, Store,
     tests::fixture::{Budget, Place, address, at, bytes, event, message, pulled},
 };
 
@@ -86,7 +86,7 @@ async fn power_safe_commits_are_full_and_the_others_normal_again() {
         .unwrap();
     place
         .store
-        .begin_attempt(notice.id, 0, at(1))
+        .begin_attempt(notice.id, 0, Durability::Power, at(1))
         .await
         .unwrap();
     assert_eq!(mode().await, 2);
@@ -148,11 +148,7 @@ async fn a_call_that_is_dropped_half_way_has_happened_wholly_or_not_at_all() {
 async fn dropping_the_store_in_a_transaction_leaves_the_old_state() {
     let place = Place::new().await;
     let session = place.session(1, "chat").await;
-    let mut conn = place
-        .store
-        .writer(super::Durability::Process)
-        .await
-        .unwrap();
+    let mut conn = place.store.writer(Durability::Process).await.unwrap();
     let mut tx = super::begin(&mut conn).await.unwrap();
     sqlx::query("UPDATE sessions SET fault = 'half', faulted_at = 1")
         .execute(&mut *tx)
@@ -190,7 +186,11 @@ async fn calls_that_are_dropped_leave_the_connection_fit_for_the_next() {
         .unwrap();
     for polls in 0..100 {
         let call = Budget {
-            future: Box::pin(place.store.begin_attempt(notice.id, 0, at(1))),
+            future: Box::pin(
+                place
+                    .store
+                    .begin_attempt(notice.id, 0, Durability::Power, at(1)),
+            ),
             polls,
         };
         let finished = call.await;
