@@ -20,7 +20,7 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::Seq;
 use anchorhold_store::{
-    Error as StoreError,
+    Durability, Error as StoreError,
     attempts::{AttemptId, Settled, Unattempted},
     deliveries::{Delivery, NewDelivery},
 };
@@ -306,11 +306,17 @@ impl Deliver {
     ) -> Result<bool, Failure> {
         let store = &self.base.store;
         let left = operations.len();
+        // A second send that the platform takes for the first needs no record that outlives power.
+        let durability = if instance.adapter.caps().dedupes_by_key.is_yes() {
+            Durability::Process
+        } else {
+            Durability::Power
+        };
         let arrivals = self.arrivals.load(Ordering::SeqCst);
         let mut failed = delivery.tries;
         for (index, (operation, part)) in operations.iter().zip(delivery.parts_sent..).enumerate() {
             let attempt = store
-                .begin_attempt(delivery.id, part, self.base.now())
+                .begin_attempt(delivery.id, part, durability, self.base.now())
                 .await?;
             let key = PartKey {
                 outbound: delivery.id,
