@@ -43,7 +43,7 @@ impl Bench {
             provider: "offline".to_owned(),
             model: None,
             prompt_messages: 20,
-            floor: 0,
+            floor: Cursors::default(),
         };
         host.write_settings(&settings).unwrap();
         let said = Cell::new(0);
@@ -100,7 +100,7 @@ impl Bench {
     }
 
     fn pulled(&self) -> Pulled {
-        self.host.pull(Cursors::default()).unwrap()
+        self.host.pull(Cursors::default(), 1_000).unwrap()
     }
 
     /// Waits until `count` messages have ended.

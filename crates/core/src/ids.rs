@@ -175,6 +175,17 @@ text_ids! {
     Handle = "handle", check_platform_id;
 }
 
+impl OutboundId {
+    /// The id of what `session` said with the number `seq`: the same row always has the same id, so
+    /// a row that is taken over twice is one delivery, and its sends have one key.
+    ///
+    /// Session ids differ in far more than the bits that `seq` can change.
+    pub fn of_row(session: SessionId, seq: i64) -> Self {
+        let (high, low) = session.uuid().as_u64_pair();
+        Self(Uuid::from_u64_pair(high, low ^ seq.unsigned_abs()))
+    }
+}
+
 fn check_platform_id(kind: &'static str, text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty { kind });

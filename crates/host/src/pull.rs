@@ -73,9 +73,10 @@ impl Pull {
             handled: row.handled_cursor,
         };
         let (files, generation) = (self.base.files(session), row.session.generation);
+        let highest = row.in_seq;
         let (pulled, progress) = blocking(move || {
             let progress: Option<Progress> = files.progress(generation)?;
-            files.pull(cursors).map(|pulled| (pulled, progress))
+            files.pull(cursors, highest).map(|pulled| (pulled, progress))
         })
         .await??;
         let now = self.base.mono();
@@ -154,7 +155,7 @@ impl Pull {
             .encode()
             .map_err(|source| PullError::Encode { session, source })?;
         Ok(Ok(NewDelivery {
-            id: mint!(self.base, OutboundId),
+            id: OutboundId::of_row(session, said.seq.get()),
             address: message.address,
             in_reply_to: Some(message.id),
             kind: outgoing.kind().to_owned(),

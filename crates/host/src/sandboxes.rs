@@ -22,7 +22,7 @@ use anchorhold_runner::{
         Access, Capabilities, Limits, Mount, Network, Root, RootAccess, SandboxSpec, SandboxUser,
     },
 };
-use anchorhold_sessiondb::{Settings, bell};
+use anchorhold_sessiondb::{Cursors, Settings, bell};
 use anchorhold_store::{deliveries::NewDelivery, sessions::SessionRow};
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -200,7 +200,10 @@ impl Sandboxes {
             provider: group.provider.clone(),
             model: group.model.clone(),
             prompt_messages: group.limits.prompt_messages,
-            floor: row.out_cursor,
+            floor: Cursors {
+                out: row.out_cursor,
+                handled: row.handled_cursor,
+            },
         };
         let ended = self.settle.ended_but_open(row.session.id).await?;
         let owner = self.base.sandbox_owner;

@@ -8,7 +8,7 @@ use anchorhold_core::{
     retry::{Backoff, Next},
     sandbox::{ExitStatus, Exited},
 };
-use anchorhold_sessiondb::{Disposition, Recovered, Seq};
+use anchorhold_sessiondb::{Cursors, Disposition, Recovered, Seq};
 use anchorhold_store::work::{Message, MessageRetry};
 use tokio::{sync::Notify, time::sleep};
 use tracing::{error, info, warn};
@@ -56,7 +56,8 @@ impl Settle {
         let Some(row) = self.base.store.session(session).await? else {
             return Ok(());
         };
-        let recovered = self.recover(exited).await?;
+        let cursors = Cursors { out: row.out_cursor, handled: row.handled_cursor };
+        let recovered = self.recover(exited, cursors, row.in_seq).await?;
         // What it committed before its end counts, also when it was killed right after.
         self.pull.session(session).await?;
         let cause = match (&recovered.put_aside, ending) {
@@ -79,13 +80,18 @@ impl Settle {
         Ok(())
     }
 
-    async fn recover(&self, exited: Exited) -> Result<Recovered, Failure> {
+    async fn recover(
+        &self,
+        exited: Exited,
+        cursors: Cursors,
+        highest: i64,
+    ) -> Result<Recovered, Failure> {
         let files = self.base.files(exited.session());
         let session = exited.session();
         let exited = Arc::new(exited);
         for _ in 0..RECOVER_TRIES {
             let (files, exited) = (files.clone(), Arc::clone(&exited));
-            match blocking(move || files.recover(&exited)).await? {
+            match blocking(move || files.recover(&exited, cursors, highest)).await? {
                 Ok(recovered) => {
                     if let Some(why) = &recovered.put_aside {
                         error!(%session, why, "file of a sandbox put aside");

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Inbound, Seq,
     inbox::store_files,
-    layout::{Layout, open_dir},
+    layout::{Layout, sync_dir},
     open,
     progress::{self, Progress},
+    pull::{Cursors, JUMP_LIMIT},
 };
 
 /// One session's files, as the host handles them. Opens them anew for each operation.
@@ -82,8 +83,9 @@ pub struct Settings {
     pub model: Option<String>,
     /// The most messages of one turn.
     pub prompt_messages: u32,
-    /// The agent's numbers begin above this one, even if `outbound.db` had to be made anew.
-    pub floor: i64,
+    /// How far the host has read: the agent's numbers, of what it says and of what it ends, go on
+    /// above these even if `outbound.db` had to be made anew.
+    pub floor: Cursors,
 }
 
 impl HostSide {
@@ -131,6 +133,9 @@ impl HostSide {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(&failed)?;
         if let Some(seq) = known(&transaction, &message).map_err(&failed)? {
+            drop(transaction);
+            // Whoever stored it may have died before this.
+            self.make_durable()?;
             return Ok(Appended { seq, fresh: false });
         }
         let own: i64 = transaction
@@ -138,14 +143,18 @@ impl HostSide {
                 row.get(0)
             })
             .map_err(&failed)?;
-        let seq = Seq::host_after(own.max(highest_outbound));
+        // A number that no agent can have come to is not followed.
+        let believed = Some(highest_outbound).filter(|seq| *seq <= own + JUMP_LIMIT);
+        let seq = Seq::host_after(own.max(believed.unwrap_or(0)));
         self.insert(&transaction, message, seq, now)?;
         transaction.commit().map_err(&failed)?;
-        // The commit is the removal of the journal, which only this makes durable.
-        open_dir(&self.layout.in_dir)?
-            .sync_all()
-            .map_err(Error::io(&self.layout.in_dir, "make durable"))?;
+        self.make_durable()?;
         Ok(Appended { seq, fresh: true })
+    }
+
+    /// The commit is the removal of the journal, which only this makes durable.
+    fn make_durable(&self) -> Result<(), Error> {
+        sync_dir(&self.layout.in_dir)
     }
 
     fn insert(

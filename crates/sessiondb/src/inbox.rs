@@ -6,7 +6,7 @@ use anchorhold_core::inbound::Attachment;
 
 use crate::{
     Error, InboxFile, Seq,
-    layout::{INBOX, Layout},
+    layout::{INBOX, Layout, sync_dir},
 };
 
 /// Writes the files of message `seq` and makes them durable. The folder is the host's own, so a
@@ -40,6 +40,8 @@ pub(crate) fn store_files(
             len: u64::try_from(attachment.content.len()).unwrap_or(u64::MAX),
         });
     }
+    sync_dir(&dir)?;
+    sync_dir(&layout.in_dir.join(INBOX))?;
     Ok(files)
 }
 

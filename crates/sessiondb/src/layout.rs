@@ -56,6 +56,15 @@ impl Layout {
                 chown(dir, Some(uid), Some(gid)).map_err(Error::io(dir, "give away"))?;
             }
         }
+        // A session's first message is acknowledged soon: its folder must outlive power by then.
+        let root = self.in_dir.parent();
+        for dir in [
+            Some(self.in_dir.as_path()),
+            root,
+            root.and_then(Utf8Path::parent),
+        ] {
+            dir.map_or(Ok(()), sync_dir)?;
+        }
         Ok(())
     }
 }
@@ -87,6 +96,13 @@ pub(crate) fn open_dir(path: &Utf8Path) -> Result<File, Error> {
         Err(Errno::LOOP | Errno::NOTDIR) => Err(Error::hostile(path, "it is no folder")),
         Err(errno) => Err(Error::io(path, "open")(errno.into())),
     }
+}
+
+/// Makes what was made, renamed or removed in a folder durable.
+pub(crate) fn sync_dir(path: &Utf8Path) -> Result<(), Error> {
+    open_dir(path)?
+        .sync_all()
+        .map_err(Error::io(path, "make durable"))
 }
 
 /// What was found under a name in a hostile folder.

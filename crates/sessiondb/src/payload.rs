@@ -1,5 +1,7 @@
 //! What the rows carry: each kind has a name and a version, and an unknown one is told apart.
 
+use std::fmt;
+
 use anchorhold_core::{
     inbound::Quote,
     outbound::{FILES_LIMIT, TEXT_LIMIT_BYTES},
@@ -17,7 +19,7 @@ pub enum Inbound {
 }
 
 /// A message of a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chat {
     /// The channel instance it came over.
@@ -39,6 +41,17 @@ pub struct Chat {
     pub files: Vec<InboxFile>,
 }
 
+impl fmt::Debug for Chat {
+    /// Message text never reaches a log: only its length is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chat")
+            .field("sender", &self.sender)
+            .field("text_bytes", &self.text.len())
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A file of a message, as it lies below `in/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +68,7 @@ pub struct InboxFile {
 }
 
 /// What the agent asks the host to do in the conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Outbound {
     /// Say something.
     Post {
@@ -83,6 +96,30 @@ pub enum Outbound {
         /// With what: a Unicode emoji.
         emoji: String,
     },
+}
+
+impl fmt::Debug for Outbound {
+    /// Message text never reaches a log: only its length is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Post { text, files } => f
+                .debug_struct("Post")
+                .field("text_bytes", &text.len())
+                .field("files", files)
+                .finish(),
+            Self::Edit { target, text } => f
+                .debug_struct("Edit")
+                .field("target", target)
+                .field("text_bytes", &text.len())
+                .finish(),
+            Self::Delete { target } => f.debug_struct("Delete").field("target", target).finish(),
+            Self::React { target, emoji } => f
+                .debug_struct("React")
+                .field("target", target)
+                .field("emoji", emoji)
+                .finish(),
+        }
+    }
 }
 
 /// A row whose payload can't be used, and why.

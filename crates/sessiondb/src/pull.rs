@@ -2,6 +2,7 @@
 
 use anchorhold_core::sandbox::Generation;
 use rusqlite::{Connection, params, types::ValueRef};
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, HostSide, Outbound, Seq, Undecodable, open};
 
@@ -10,13 +11,46 @@ const ROWS_LIMIT: u32 = 64;
 /// The longest detail of a failed message that is kept, in characters.
 const DETAIL_LIMIT: usize = 500;
 
+/// An agent's number is believed up to so far above the highest that the host knows.
+pub(crate) const JUMP_LIMIT: i64 = 1_000_000;
+
 /// How far the host has read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursors {
     /// The last message taken.
     pub out: i64,
     /// The last end of a message taken.
     pub handled: i64,
+}
+
+/// What is wrong with a file that has a number above its ceiling.
+pub(crate) const BEYOND: &str = "it has numbers that no agent can have come to";
+
+/// The highest numbers that are believed.
+#[derive(Clone, Copy)]
+pub(crate) struct Ceilings {
+    out: i64,
+    handled: i64,
+}
+
+impl Ceilings {
+    pub(crate) fn above(cursors: Cursors, highest: i64) -> Self {
+        let above = |known: i64| known.saturating_add(JUMP_LIMIT).min(Seq::MAX);
+        Self {
+            out: above(cursors.out.max(highest)),
+            handled: above(cursors.handled),
+        }
+    }
+
+    /// Has the file a number above them?
+    pub(crate) fn exceeded(self, connection: &Connection) -> Result<bool, rusqlite::Error> {
+        connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE seq > ?1)
+                 OR EXISTS (SELECT 1 FROM handled WHERE number > ?2)",
+            params![self.out, self.handled],
+            |row| row.get(0),
+        )
+    }
 }
 
 /// What one reading found.
@@ -86,11 +120,12 @@ pub struct Claim {
 }
 
 impl HostSide {
-    /// Reads what is new since `cursors`. An absent file is an empty one.
+    /// Reads what is new since `cursors`. An absent file is an empty one. `highest` is the highest
+    /// number that the host itself has given in this session.
     ///
     /// Reading again from the same cursors finds the same rows, so a caller that could not store
     /// them simply reads again.
-    pub fn pull(&self, cursors: Cursors) -> Result<Pulled, Error> {
+    pub fn pull(&self, cursors: Cursors, highest: i64) -> Result<Pulled, Error> {
         let path = self.layout.outbound();
         let Some(connection) = open::outbound_hostile_ro(&self.layout)? else {
             return Ok(Pulled {
@@ -105,22 +140,30 @@ impl HostSide {
         };
         // One snapshot: an answer and the end of its message are seen together or not at all.
         connection.execute_batch("BEGIN").map_err(&failed)?;
-        read_rows(&connection, &mut pulled).map_err(&failed)?;
-        read_handled(&connection, &mut pulled).map_err(&failed)?;
+        let ceilings = Ceilings::above(cursors, highest);
+        read_rows(&connection, &mut pulled, ceilings.out).map_err(&failed)?;
+        read_handled(&connection, &mut pulled, ceilings.handled).map_err(&failed)?;
         pulled.claims = read_claims(&connection).map_err(&failed)?;
-        if pulled.cursors.out < cursors.out || pulled.cursors.handled < cursors.handled {
-            return Err(Error::hostile(&path, "its rows are out of order"));
+        // What is good is taken first; the next reading then finds nothing but this.
+        if pulled.cursors == cursors && ceilings.exceeded(&connection).map_err(&failed)? {
+            return Err(Error::hostile(&path, BEYOND));
         }
+        // Rows that moved no cursor would be found again for ever.
+        pulled.more &= pulled.cursors != cursors;
         Ok(pulled)
     }
 }
 
-fn read_rows(connection: &Connection, pulled: &mut Pulled) -> Result<(), rusqlite::Error> {
+fn read_rows(
+    connection: &Connection,
+    pulled: &mut Pulled,
+    ceiling: i64,
+) -> Result<(), rusqlite::Error> {
     let mut statement = connection.prepare(
         "SELECT seq, in_reply_to, kind, version, payload FROM messages
-         WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+         WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![pulled.cursors.out, ROWS_LIMIT])?;
+    let mut rows = statement.query(params![pulled.cursors.out, ceiling, ROWS_LIMIT])?;
     let mut count = 0_u32;
     while let Some(row) = rows.next()? {
         count += 1;
@@ -137,9 +180,7 @@ fn read_rows(connection: &Connection, pulled: &mut Pulled) -> Result<(), rusqlit
             Ok(row) => pulled.rows.push(row),
             Err(why) => pulled.rejected.push(Rejected { seq: raw, why }),
         }
-        if raw <= Seq::MAX {
-            pulled.cursors.out = raw;
-        }
+        pulled.cursors.out = raw;
     }
     pulled.more |= count == ROWS_LIMIT;
     Ok(())
@@ -168,12 +209,16 @@ fn decode_row(row: &rusqlite::Row<'_>, raw: i64) -> Result<OutboundRow, String> 
     })
 }
 
-fn read_handled(connection: &Connection, pulled: &mut Pulled) -> Result<(), rusqlite::Error> {
+fn read_handled(
+    connection: &Connection,
+    pulled: &mut Pulled,
+    ceiling: i64,
+) -> Result<(), rusqlite::Error> {
     let mut statement = connection.prepare(
         "SELECT number, seq, state, detail FROM handled
-         WHERE number > ?1 ORDER BY number LIMIT ?2",
+         WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![pulled.cursors.handled, ROWS_LIMIT])?;
+    let mut rows = statement.query(params![pulled.cursors.handled, ceiling, ROWS_LIMIT])?;
     let mut count = 0_u32;
     while let Some(row) = rows.next()? {
         count += 1;
@@ -199,9 +244,7 @@ fn read_handled(connection: &Connection, pulled: &mut Pulled) -> Result<(), rusq
                 why: "not the end of a message".to_owned(),
             }),
         }
-        if number <= Seq::MAX {
-            pulled.cursors.handled = pulled.cursors.handled.max(number);
-        }
+        pulled.cursors.handled = pulled.cursors.handled.max(number);
     }
     pulled.more |= count == ROWS_LIMIT;
     Ok(())

@@ -4,9 +4,10 @@ use anchorhold_core::sandbox::Exited;
 use rusqlite::params;
 
 use crate::{
-    Claim, Disposition, Error, HostSide,
+    Claim, Cursors, Disposition, Error, HostSide,
     layout::{OUTBOUND, open_dir},
-    open, pull,
+    open,
+    pull::{self, BEYOND, Ceilings},
 };
 
 /// What a sandbox left behind.
@@ -22,14 +23,20 @@ impl HostSide {
     /// Cleans up after the sandbox of `exited`: rolls back what it was killed in, takes its claims
     /// back. A file that can't be trusted or read is put aside, so that the next one starts afresh.
     ///
-    /// Doing it twice is harmless: the second time finds no claims.
-    pub fn recover(&self, exited: &Exited) -> Result<Recovered, Error> {
+    /// `cursors` and `highest` are what [`HostSide::pull`] takes. Doing it twice is harmless: the
+    /// second time finds no claims.
+    pub fn recover(
+        &self,
+        exited: &Exited,
+        cursors: Cursors,
+        highest: i64,
+    ) -> Result<Recovered, Error> {
         if self.root.file_name() != Some(exited.session().to_string().as_str()) {
             return Err(Error::WrongSession {
                 path: self.root.clone(),
             });
         }
-        match self.take_back(exited) {
+        match self.take_back(exited, Ceilings::above(cursors, highest)) {
             Ok(claims) => Ok(Recovered {
                 claims,
                 put_aside: None,
@@ -47,7 +54,7 @@ impl HostSide {
         }
     }
 
-    fn take_back(&self, exited: &Exited) -> Result<Vec<Claim>, Error> {
+    fn take_back(&self, exited: &Exited, ceilings: Ceilings) -> Result<Vec<Claim>, Error> {
         let path = self.layout.outbound();
         let Some(mut connection) = open::outbound_hostile_rw(&self.layout)? else {
             return Ok(Vec::new());
@@ -56,6 +63,9 @@ impl HostSide {
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(&failed)?;
+        if ceilings.exceeded(&transaction).map_err(&failed)? {
+            return Err(Error::hostile(&path, BEYOND));
+        }
         let mut claims = pull::read_claims(&transaction).map_err(&failed)?;
         claims.retain(|claim| claim.generation <= exited.generation());
         transaction

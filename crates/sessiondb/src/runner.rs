@@ -267,7 +267,7 @@ impl RunnerSide {
                 row.get(0)
             })
             .map_err(&failed)?;
-        let mut highest = own.max(highest_in).max(floor);
+        let mut highest = own.max(highest_in).max(floor.out);
         let mut said = Vec::with_capacity(finish.emit.len());
         for emit in &finish.emit {
             let seq = Seq::agent_after(highest);
@@ -276,8 +276,16 @@ impl RunnerSide {
             insert_emit(&transaction, seq, emit.in_reply_to, &op, now)?.map_err(&failed)?;
             said.push(seq);
         }
-        for (seq, how) in &finish.handled {
-            insert_handled(&transaction, *seq, how, generation, now).map_err(&failed)?;
+        let ended = highest_end(&transaction)
+            .map_err(&failed)?
+            .max(floor.handled);
+        for ((seq, how), number) in finish.handled.iter().zip(ended + 1..) {
+            let ended = Ended {
+                number,
+                generation,
+                at: now,
+            };
+            insert_handled(&transaction, *seq, how, &ended).map_err(&failed)?;
         }
         for (key, value) in &finish.state {
             set_state(&transaction, key, value.as_deref(), now).map_err(&failed)?;
@@ -397,12 +405,24 @@ fn insert_emit(
     Ok(done.map(|_rows| ()))
 }
 
+fn highest_end(transaction: &Transaction<'_>) -> Result<i64, rusqlite::Error> {
+    transaction.query_row("SELECT coalesce(max(number), 0) FROM handled", [], |row| {
+        row.get(0)
+    })
+}
+
+/// What is recorded of an end besides how it was.
+struct Ended {
+    number: i64,
+    generation: u32,
+    at: Timestamp,
+}
+
 fn insert_handled(
     transaction: &Transaction<'_>,
     seq: Seq,
     how: &Handled,
-    generation: u32,
-    now: Timestamp,
+    ended: &Ended,
 ) -> Result<(), rusqlite::Error> {
     let (state, detail) = match how {
         Handled::Done => ("done", None),
@@ -411,8 +431,15 @@ fn insert_handled(
     };
     transaction.execute(
         "INSERT OR REPLACE INTO handled (seq, generation, state, detail, number, at)
-         VALUES (?1, ?2, ?3, ?4, (SELECT coalesce(max(number), 0) + 1 FROM handled), ?5)",
-        params![seq.get(), generation, state, detail, now.as_millisecond()],
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            seq.get(),
+            ended.generation,
+            state,
+            detail,
+            ended.number,
+            ended.at.as_millisecond()
+        ],
     )?;
     Ok(())
 }

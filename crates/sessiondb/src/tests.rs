@@ -73,7 +73,7 @@ impl Bench {
     }
 
     fn pull(&self) -> Pulled {
-        self.host.pull(Cursors::default()).unwrap()
+        self.host.pull(Cursors::default(), 1_000).unwrap()
     }
 
     fn exited(&self, generation: u32) -> Exited {
@@ -89,13 +89,13 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap()
 }
 
-fn settings(floor: i64) -> Settings {
+fn settings(out: i64) -> Settings {
     Settings {
         agent_name: "Helper".to_owned(),
         provider: "offline".to_owned(),
         model: None,
         prompt_messages: 20,
-        floor,
+        floor: Cursors { out, handled: 0 },
     }
 }
 

@@ -16,7 +16,8 @@
 //! - Loss of power may lose the last commits, because the writer runs with `synchronous=NORMAL`.
 //!   Those can all be made again: an inbound message is in its session's file before it is
 //!   recorded here ([`Store::adopt_messages`]), and outbound rows are pulled again from where the
-//!   cursor then stands. Two things could not be made again, and commit with `synchronous=FULL`:
+//!   cursor then stands. Three things could not be made again, and commit with `synchronous=FULL`:
+//!   that a session was made ([`Store::session_for`]: else nobody would look into its folder),
 //!   that an attempt is being made ([`Store::begin_attempt`]: else a message could be sent twice,
 //!   so it is left out only where the platform itself takes a second send for the first one)
 //!   and that a sandbox starts ([`Store::begin_generation`]: else two could have one number).

@@ -93,7 +93,8 @@ impl Store {
         if let Some(known) = find(&mut *self.reader().await?, key).await? {
             return Ok(known);
         }
-        let mut conn = self.writer(Durability::Process).await?;
+        // Its first message will be acknowledged: its files must be found again after power was lost.
+        let mut conn = self.writer(Durability::Power).await?;
         let mut tx = begin(&mut conn).await?;
         // The unique index on the key of open sessions decides who makes it.
         sqlx::query(

@@ -55,3 +55,14 @@ fn ids_keep_their_checks_when_deserialized() {
     assert!(serde_json::from_str::<ChatId>("\"ok\"").is_ok());
     assert!(serde_json::from_str::<ChatId>("\"\"").is_err());
 }
+
+#[test]
+fn the_same_row_has_the_same_id_and_no_two_rows_share_one() {
+    let one = SessionId::mint(Timestamp::from_millisecond(1_000).unwrap(), [1; 10]);
+    let other = SessionId::mint(Timestamp::from_millisecond(1_000).unwrap(), [2; 10]);
+    let id = OutboundId::of_row(one, 3);
+    assert_eq!(id, OutboundId::of_row(one, 3));
+    assert_ne!(id, OutboundId::of_row(one, 5));
+    assert_ne!(id, OutboundId::of_row(other, 3));
+    assert_eq!(OutboundId::parse(&id.to_string()), Ok(id));
+}

@@ -10,7 +10,7 @@ use super::*;
 use crate::{Disposition, Error};
 
 fn refusal(bench: &Bench) -> String {
-    let error = bench.host.pull(Cursors::default()).unwrap_err();
+    let error = bench.host.pull(Cursors::default(), 1_000).unwrap_err();
     assert_eq!(error.disposition(), Disposition::Quarantine, "{error:?}");
     let Error::Hostile { what, .. } = error else {
         return "damaged".to_owned();
@@ -35,7 +35,10 @@ fn spoil(bench: &Bench, sql: &str) {
 
 /// The host takes the session back from a proven end, and it works again.
 fn heals(bench: &Bench) {
-    let recovered = bench.host.recover(&bench.exited(1)).unwrap();
+    let recovered = bench
+        .host
+        .recover(&bench.exited(1), Cursors::default(), 1_000)
+        .unwrap();
     assert!(recovered.put_aside.is_some());
     let seq = bench.say("after", "still there?");
     bench.runner(2).finish(&answers(&[seq]), at(9)).unwrap();
@@ -252,14 +255,58 @@ fn rows_are_judged_one_by_one() {
             (9, "bad payload of kind \"post\": neither text nor files"),
             (11, "answers an impossible number"),
             (15, "unknown kind \"post\" version 2"),
-            (i64::MAX, "not a number of an agent"),
             (-2, "not the end of a message"),
             (3, "not the end of a message"),
             (8, "not the end of a message"),
         ]
     );
-    // The highest number is not believed: the host's own go on from the last credible one.
+    // The highest number is not believed: the host's own go on from the last credible one, and
+    // once the good rows are taken, the file is refused for it.
     assert_eq!(pulled.cursors.out, 15);
+    assert_eq!(bench.say("m2", "more").get(), 4);
+    let error = bench.host.pull(pulled.cursors, 4).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Quarantine, "{error:?}");
+    heals(&bench);
+}
+
+#[test]
+fn numbers_beyond_belief_never_keep_the_reader_busy() {
+    let bench = answered();
+    let taken = bench.pull().cursors;
+    spoil(
+        &bench,
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 100)
+         INSERT INTO messages SELECT 9007199254740993 + 2 * i, 2, 'post', 1, '{}', 1 FROM n",
+    );
+    let error = bench.host.pull(taken, 2).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Quarantine, "{error:?}");
+    heals(&bench);
+}
+
+#[test]
+fn ends_are_seen_also_after_the_file_was_made_anew() {
+    let bench = answered();
+    let taken = bench.pull().cursors;
+    fs::write(bench.outbound_path(), vec![7_u8; 8192]).unwrap();
+    assert!(
+        bench
+            .host
+            .recover(&bench.exited(1), Cursors::default(), 1_000)
+            .unwrap()
+            .put_aside
+            .is_some()
+    );
+    bench
+        .host
+        .write_settings(&Settings {
+            floor: taken,
+            ..settings(0)
+        })
+        .unwrap();
+    let seq = bench.say("m2", "two");
+    bench.runner(2).finish(&answers(&[seq]), at(4)).unwrap();
+    let pulled = bench.host.pull(taken, seq.get()).unwrap();
+    assert_eq!((pulled.rows.len(), pulled.handled.len()), (1, 1));
 }
 
 #[test]
@@ -330,9 +377,12 @@ fn killed_in_mid_commit(bench: &Bench) {
 fn a_writer_killed_in_mid_commit_means_later_until_it_is_proven_gone() {
     let bench = answered();
     killed_in_mid_commit(&bench);
-    let error = bench.host.pull(Cursors::default()).unwrap_err();
+    let error = bench.host.pull(Cursors::default(), 1_000).unwrap_err();
     assert!(error.is_later(), "{error:?}");
-    let recovered = bench.host.recover(&bench.exited(1)).unwrap();
+    let recovered = bench
+        .host
+        .recover(&bench.exited(1), Cursors::default(), 1_000)
+        .unwrap();
     assert_eq!(recovered.put_aside, None);
     assert_eq!(bench.pull().rows.len(), 1);
 }
@@ -355,7 +405,10 @@ fn a_forged_journal_can_not_make_the_host_delete_a_file() {
     journal.extend(sum.to_be_bytes());
     journal.extend([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]);
     fs::write(&path, journal).unwrap();
-    let recovered = bench.host.recover(&bench.exited(1)).unwrap();
+    let recovered = bench
+        .host
+        .recover(&bench.exited(1), Cursors::default(), 1_000)
+        .unwrap();
     assert!(
         recovered
             .put_aside
@@ -372,7 +425,7 @@ fn defect_44_the_end_of_another_session_opens_nothing() {
     let bench = answered();
     let other = SessionId::mint(at(1), [8; 10]);
     let exited = Exited::observed(other, Generation(1), ExitStatus::Code(0));
-    let refused = bench.host.recover(&exited);
+    let refused = bench.host.recover(&exited, Cursors::default(), 0);
     assert!(
         matches!(refused, Err(Error::WrongSession { .. })),
         "{refused:?}"

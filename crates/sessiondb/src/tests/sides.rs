@@ -49,7 +49,7 @@ fn a_message_goes_in_and_its_answer_comes_out_once() {
         }]
     );
     assert_eq!((pulled.claims, pulled.more), (Vec::new(), false));
-    let again = bench.host.pull(pulled.cursors).unwrap();
+    let again = bench.host.pull(pulled.cursors, 1_000).unwrap();
     assert_eq!((again.rows, again.handled), (Vec::new(), Vec::new()));
 }
 
@@ -160,7 +160,10 @@ fn what_a_dead_sandbox_had_taken_is_found_and_given_back() {
     let bench = Bench::new();
     let seq = bench.say("m1", "hello");
     bench.runner(1).claim(&[seq], at(2_000)).unwrap();
-    let recovered = bench.host.recover(&bench.exited(1)).unwrap();
+    let recovered = bench
+        .host
+        .recover(&bench.exited(1), Cursors::default(), 1_000)
+        .unwrap();
     assert_eq!(
         recovered.claims,
         [Claim {
@@ -169,7 +172,14 @@ fn what_a_dead_sandbox_had_taken_is_found_and_given_back() {
         }]
     );
     assert_eq!(recovered.put_aside, None);
-    assert_eq!(bench.host.recover(&bench.exited(1)).unwrap().claims, []);
+    assert_eq!(
+        bench
+            .host
+            .recover(&bench.exited(1), Cursors::default(), 1_000)
+            .unwrap()
+            .claims,
+        []
+    );
     assert_eq!(
         bench.runner(2).offer(20, at(3_000)).unwrap().rows[0].seq,
         seq
@@ -181,7 +191,14 @@ fn an_old_death_does_not_take_a_living_sandboxs_claims() {
     let bench = Bench::new();
     let seq = bench.say("m1", "hello");
     bench.runner(2).claim(&[seq], at(2_000)).unwrap();
-    assert_eq!(bench.host.recover(&bench.exited(1)).unwrap().claims, []);
+    assert_eq!(
+        bench
+            .host
+            .recover(&bench.exited(1), Cursors::default(), 1_000)
+            .unwrap()
+            .claims,
+        []
+    );
     assert_eq!(
         bench.pull().claims,
         [Claim {
@@ -247,7 +264,7 @@ fn defect_46_a_locked_file_means_later_and_never_empty() {
     #[expect(clippy::disallowed_methods, reason = "plays the sandbox")]
     let locker = rusqlite::Connection::open(bench.outbound_path()).unwrap();
     locker.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let error = bench.host.pull(Cursors::default()).unwrap_err();
+    let error = bench.host.pull(Cursors::default(), 1_000).unwrap_err();
     assert!(error.is_later(), "{error:?}");
     locker.execute_batch("COMMIT").unwrap();
     assert_eq!(bench.pull().rows.len(), 1);
@@ -382,7 +399,7 @@ proptest! {
                 Step::Die => {
                     runner.claim(&batch, at(5_000)).unwrap();
                     drop(runner);
-                    let claims = bench.host.recover(&bench.exited(generation)).unwrap().claims;
+                    let claims = bench.host.recover(&bench.exited(generation), Cursors::default(), 1_000).unwrap().claims;
                     prop_assert_eq!(claims.iter().map(|c| c.seq).collect::<Vec<_>>(), batch);
                     generation += 1;
                 }

@@ -73,6 +73,9 @@ async fn power_safe_commits_are_full_and_the_others_normal_again() {
             .await
             .unwrap()
     };
+    // The session is new: its first message will be acknowledged.
+    assert_eq!(mode().await, 2);
+    place.store.clear_fault(session).await.unwrap();
     assert_eq!(mode().await, 1);
     place.store.begin_generation(session, at(1)).await.unwrap();
     assert_eq!(mode().await, 2);

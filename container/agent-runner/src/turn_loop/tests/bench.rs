@@ -106,7 +106,7 @@ impl Bench {
             provider: provider.to_owned(),
             model: None,
             prompt_messages: 20,
-            floor: 0,
+            floor: Cursors::default(),
         };
         self.host.write_settings(&settings).unwrap();
     }
@@ -170,9 +170,9 @@ impl Bench {
 
     /// Everything that the sandbox wrote.
     pub(super) fn pulled(&self) -> Pulled {
-        let mut all = self.host.pull(Cursors::default()).unwrap();
+        let mut all = self.host.pull(Cursors::default(), 1_000).unwrap();
         while all.more {
-            let next = self.host.pull(all.cursors).unwrap();
+            let next = self.host.pull(all.cursors, 1_000).unwrap();
             all.rows.extend(next.rows);
             all.handled.extend(next.handled);
             (all.cursors, all.claims, all.more) = (next.cursors, next.claims, next.more);
