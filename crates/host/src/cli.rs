@@ -116,7 +116,7 @@ impl Cli {
                     runner,
                     docker_host: environment.docker_host,
                 };
-                app::run(options, world).await?;
+                Box::pin(app::run(options, world)).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Chat(place) => chat::run(&common, &place, &world).await,

@@ -18,6 +18,8 @@ use crate::{
 
 /// The longest time between two sweeps.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often sessions whose files had a fault are tried again.
+const FAULTS_EVERY: Duration = Duration::from_mins(1);
 /// How many sessions one sweep wakes.
 const SESSIONS_LIMIT: u32 = 1_000;
 /// From start to the first sign of life.
@@ -56,8 +58,15 @@ impl Sweep {
 
     /// Sweeps until shutdown.
     pub async fn run(self, shutdown: CancellationToken) {
+        let mut faults_at = self.base.mono();
         loop {
             self.once().await;
+            if self.base.mono() >= faults_at {
+                faults_at = self.base.mono() + FAULTS_EVERY;
+                if let Err(failure) = self.forgive_faults().await {
+                    error!(error = %report(&failure), "can't look at faults");
+                }
+            }
             tokio::select! {
                 () = sleep(EVERY) => {}
                 () = self.nudge.notified() => {}
@@ -77,6 +86,21 @@ impl Sweep {
                 error!(%session, error = %report(&failure), "session can't be examined");
             }
         }
+    }
+
+    /// A fault of the host's own side, as of a full disk, may be mended by now: it is tried again,
+    /// and recorded again if it is still there.
+    async fn forgive_faults(&self) -> Result<(), StoreError> {
+        for session in self.base.store.faulted_sessions(SESSIONS_LIMIT).await? {
+            let row = self.base.store.session(session).await?;
+            let since = row.and_then(|row| row.fault).map(|fault| fault.since);
+            let age = since.map(|since| self.base.now().duration_since(since));
+            if age.is_some_and(|age| age.unsigned_abs() >= FAULTS_EVERY) {
+                warn!(%session, "session with a fault is tried again");
+                self.base.store.clear_fault(session).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn wake_due(&self) -> Result<(), StoreError> {

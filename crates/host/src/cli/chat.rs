@@ -23,7 +23,7 @@ use crate::{
     output,
 };
 
-/// After an answer, more of the same answer is waited for this long.
+/// After the last answer, more of it is waited for this long.
 const MORE: Duration = Duration::from_millis(300);
 /// How often, and how long apart, a host that went away is looked for.
 const RECONNECT_TRIES: u32 = 240;
@@ -69,8 +69,9 @@ pub async fn run(common: &Common, place: &Where, world: &World) -> anyhow::Resul
         if line.trim().is_empty() {
             continue;
         }
-        all_answered &= answers(common, &mut client, &line).await?;
+        all_answered &= answer(common, &mut client, &line).await?;
     }
+    linger(common, &mut client).await?;
     client.close().await?;
     Ok(if all_answered {
         ExitCode::SUCCESS
@@ -106,30 +107,18 @@ async fn interactive(
     }
 }
 
-/// Says one line and prints what answers it; tells whether the agent did.
+/// Says one line and prints what comes until it is answered; tells whether the agent did.
 ///
 /// A host that goes away meanwhile is waited for; the line is then said again under the same id,
 /// so it is one message however often it is said.
-pub async fn answers(common: &Common, client: &mut Client, text: &str) -> anyhow::Result<bool> {
+pub async fn answer(common: &Common, client: &mut Client, text: &str) -> anyhow::Result<bool> {
     let said = client.say(text, Vec::new()).await?;
-    let mut answered = None;
     loop {
-        let next = match answered {
-            None => client.next().await,
-            Some(_) => match timeout(MORE, client.next()).await {
-                Ok(next) => next,
-                Err(_elapsed) => return Ok(answered.unwrap_or(false)),
-            },
-        };
-        let line = match next {
-            Ok(Some(line)) => line,
-            Ok(None) | Err(_) if answered.is_some() => return Ok(answered.unwrap_or(false)),
-            Ok(None) | Err(_) => {
-                output::note("the host went away; waiting for it");
-                reconnect(client).await?;
-                client.say_as(&said, text, Vec::new()).await?;
-                continue;
-            }
+        let Ok(Some(line)) = client.next().await else {
+            output::note("the host went away; waiting for it");
+            reconnect(client).await?;
+            client.say_as(&said, text, Vec::new()).await?;
+            continue;
         };
         show(common, &line)?;
         match line {
@@ -137,9 +126,7 @@ pub async fn answers(common: &Common, client: &mut Client, text: &str) -> anyhow
                 in_reply_to: Some(id),
                 voice,
                 ..
-            } if id == said => {
-                answered = Some(voice == Voice::Agent && answered.unwrap_or(true));
-            }
+            } if id == said => return Ok(voice == Voice::Agent),
             ServerLine::Accepted {
                 id,
                 status: AcceptedStatus::Declined,
@@ -148,8 +135,7 @@ pub async fn answers(common: &Common, client: &mut Client, text: &str) -> anyhow
                 output::note(&format!("not taken: {}", reason.unwrap_or_default()));
                 return Ok(false);
             }
-            ServerLine::Error { what, id, .. } if id.as_deref().is_none_or(|id| id == said) => {
-                output::note(&format!("not taken: {what}"));
+            ServerLine::Error { id, .. } if id.as_deref().is_none_or(|id| id == said) => {
                 return Ok(false);
             }
             ServerLine::Welcome { .. }
@@ -163,6 +149,14 @@ pub async fn answers(common: &Common, client: &mut Client, text: &str) -> anyhow
             | ServerLine::Error { .. } => {}
         }
     }
+}
+
+/// Prints what still comes: an answer can have several messages.
+pub async fn linger(common: &Common, client: &mut Client) -> anyhow::Result<()> {
+    while let Ok(Ok(Some(line))) = timeout(MORE, client.next()).await {
+        show(common, &line)?;
+    }
+    Ok(())
 }
 
 async fn reconnect(client: &mut Client) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use crate::{
     app::World,
     cli::{
         Common,
-        chat::{Where, answers, connect, show},
+        chat::{Where, answer, connect, linger, show},
     },
 };
 
@@ -30,7 +30,8 @@ pub struct Send {
 pub async fn run(common: &Common, send: &Send, world: &World) -> anyhow::Result<ExitCode> {
     let mut client = connect(common, &send.place, world).await?;
     if send.wait {
-        let answered = answers(common, &mut client, &send.text).await?;
+        let answered = answer(common, &mut client, &send.text).await?;
+        linger(common, &mut client).await?;
         client.close().await?;
         return Ok(if answered {
             ExitCode::SUCCESS
