@@ -95,6 +95,27 @@ impl Store {
         })
     }
 
+    /// Opens the database only to look at it, beside a host that may be running: makes, migrates and
+    /// changes nothing. Calls that write fail.
+    pub async fn open_reading(path: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY_TIMEOUT)
+            .read_only(true);
+        let readers = pool(READERS)
+            .connect_with(options)
+            .await
+            .map_err(|source| Error::Open {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            writer: readers.clone(),
+            readers,
+            path: path.to_owned(),
+        })
+    }
+
     /// Waits for the calls that run, then closes the file. Every clone is closed with it.
     pub async fn close(&self) {
         // The writer goes last: the last connection to close folds the log into the file.

@@ -226,3 +226,18 @@ async fn calls_that_are_dropped_leave_the_connection_fit_for_the_next() {
     }
     panic!("the call never finished");
 }
+
+#[tokio::test]
+async fn looking_changes_nothing_and_makes_nothing() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    let looking = Store::open_reading(place.store.path()).await.unwrap();
+    assert_eq!(
+        looking.session(session).await.unwrap().unwrap().session.id,
+        session
+    );
+    assert!(looking.clear_fault(session).await.is_err());
+    let absent = place.dir.path().join("absent.db");
+    assert!(Store::open_reading(&absent).await.is_err());
+    assert!(!absent.exists());
+}
