@@ -47,6 +47,13 @@ pub(crate) const TO_RUN: &[Need] = &[
     },
 ];
 
+/// Counting what a running program makes durable.
+pub(crate) const TO_COUNT_SYNCS: &[Need] = &[Need {
+    probe: "strace",
+    package: "strace",
+    why: "counts the fsyncs of the running programs",
+}];
+
 /// An engine of our own.
 pub(crate) const TO_START_AN_ENGINE: &[Need] = &[
     Need {

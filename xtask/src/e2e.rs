@@ -26,6 +26,16 @@ pub(crate) enum Runtime {
     Sandbox,
 }
 
+impl Runtime {
+    /// Its name, as the configuration has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
 /// What `cargo xtask e2e` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
@@ -66,6 +66,26 @@ impl Stopwatch {
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// What the machine's clock says, counted from 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "compares with times that another program wrote down"
+)]
+pub(crate) fn since_epoch() -> Result<Duration> {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the machine's clock stands before 1970")
+}
+
+/// Does nothing for a while: where time itself is what is wanted, not a condition.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement takes the time it takes"
+)]
+pub(crate) fn pause(time: Duration) {
+    thread::sleep(time);
 }
 
 /// Looks at a condition until it holds; false when it did not within `limit`.
@@ -145,6 +165,11 @@ impl Daemon {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().with_context(|| format!("start {name}"))?;
         Ok(Self { name, child, grace })
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How it ended, if it did.
