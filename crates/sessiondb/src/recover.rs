@@ -57,7 +57,11 @@ impl HostSide {
     fn take_back(&self, exited: &Exited, ceilings: Ceilings) -> Result<Vec<Claim>, Error> {
         let path = self.layout.outbound();
         let Some(mut connection) = open::outbound_hostile_rw(&self.layout)? else {
-            return Ok(Vec::new());
+            // A runner that has shown life had made the file: what it had taken is lost with it.
+            return match self.progress(exited.generation())? {
+                Some(_) => Err(Error::hostile(&path, "it is gone")),
+                None => Ok(Vec::new()),
+            };
         };
         let failed = Error::sql(&path, "take claims back");
         let transaction = connection

@@ -7,7 +7,10 @@ use rusqlite::Connection;
 use rustix::fs::{FileType, Mode};
 
 use super::*;
-use crate::{Disposition, Error};
+use crate::{
+    Disposition, Error,
+    progress::{self, Progress},
+};
 
 fn refusal(bench: &Bench) -> String {
     let error = bench.host.pull(Cursors::default(), 1_000).unwrap_err();
@@ -117,6 +120,28 @@ fn defect_01_a_link_or_a_foreign_name_in_the_outbox_is_not_read() {
             "{name:?}: {read:?}"
         );
     }
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_from_one_that_never_was() {
+    let bench = Bench::new();
+    assert_eq!(
+        bench
+            .host
+            .recover(&bench.exited(1), Cursors::default(), 0)
+            .unwrap()
+            .put_aside,
+        None
+    );
+    let bench = answered();
+    let beat = Progress {
+        generation: Generation(1),
+        beat: 1,
+        declared_ms: None,
+    };
+    progress::write(bench.host.out_dir(), &beat).unwrap();
+    fs::remove_file(bench.outbound_path()).unwrap();
+    heals(&bench);
 }
 
 #[test]
