@@ -1,9 +1,9 @@
 //! The whole object graph in one function, from the data directory up; then running, then stopping.
 
-mod graph;
-mod reload;
+pub(crate) mod graph;
+pub(crate) mod reload;
 mod runner_binary;
-mod runtimes;
+pub(crate) mod runtimes;
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::{
-    app::graph::Graph,
+    app::graph::{Graph, Outside},
     config::Config,
     dirs::Dirs,
     lock::{HostLock, LockError},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use crate::app::runner_binary::find as find_runner;
-pub use crate::app::runtimes::{NoRuntime, candidates};
+pub use crate::app::runtimes::{NoRuntime, candidates, docker_was_used};
 
 /// What a host is started with.
 #[derive(Clone, Debug)]
@@ -105,7 +105,8 @@ pub async fn run(options: Options, world: World) -> Result<(), RunError> {
         path: "the process's signals".into(),
         source,
     })?;
-    let graph = Graph::build(&options, &world, &config, dirs).await?;
+    let outside = Outside::find(&options, &world, &config, &dirs).await?;
+    let graph = Graph::build(&world, &config, dirs, outside).await?;
     info!(data_dir = %graph.base.dirs.root(), pid = std::process::id(), "host runs");
     let grace = config.host.stop_grace;
     serve(&graph, &options, &mut signals, (config, text)).await;

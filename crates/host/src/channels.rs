@@ -31,3 +31,6 @@ pub fn types(compiled: &[Compiled]) -> Vec<ChannelType<'_>> {
     };
     compiled.iter().map(kind).collect()
 }
+
+#[cfg(test)]
+mod tests;

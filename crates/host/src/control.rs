@@ -289,3 +289,6 @@ impl Control {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,9 @@ const LANES_LIMIT: u32 = 64;
 const SEND_LIMIT: Duration = Duration::from_mins(1);
 /// With every nudge lost, lanes are still looked at this often.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often, and how long apart, what came of an attempt is recorded where the store fails.
+const SETTLE_TRIES: u32 = 600;
+const SETTLE_WAIT: Duration = Duration::from_secs(1);
 /// How long a delivery waits whose channel is not configured.
 const NO_CHANNEL: Duration = Duration::from_mins(1);
 
@@ -173,31 +176,30 @@ impl Deliver {
         Ok(wait.unwrap_or(LOOK_EVERY).min(LOOK_EVERY))
     }
 
-    /// Sends what is due in one lane, in order, until nothing is or something has to wait.
+    /// Sends the oldest delivery of one lane, if it is due.
     async fn lane(self, lane: Address) {
-        while !self.shutdown.is_cancelled() {
-            match self.lane_step(&lane).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(failure) => {
-                    error!(channel = %lane.channel, chat = %lane.chat,
-                        error = %report(&*failure), "lane stopped");
-                    break;
-                }
-            }
-        }
+        let step = if self.shutdown.is_cancelled() {
+            Ok(())
+        } else {
+            self.lane_step(&lane).await
+        };
         self.busy().remove(&lane);
-        // Something may have come between the last look and the line above.
-        self.nudge();
+        match step {
+            // Whether it goes on is seen where every lane is, so that it heeds what others met.
+            Ok(()) => self.nudge(),
+            // Not at once: what failed would fail again, and again.
+            Err(failure) => error!(channel = %lane.channel, chat = %lane.chat,
+                error = %report(&*failure), "lane stopped"),
+        }
     }
 
-    /// Tries the oldest delivery of a lane once; tells whether to go on.
-    async fn lane_step(&self, lane: &Address) -> Result<bool, Failure> {
+    /// Tries the oldest delivery of a lane once.
+    async fn lane_step(&self, lane: &Address) -> Result<(), Failure> {
         let Some(delivery) = self.base.store.oldest_delivery(lane).await? else {
-            return Ok(false);
+            return Ok(());
         };
         if delivery.parked || delivery.next_at > self.base.now() {
-            return Ok(false);
+            return Ok(());
         }
         let span = info_span!(
             "deliver",
@@ -214,11 +216,11 @@ impl Deliver {
                     .store
                     .settle_unattempted(delivery.id, &later, self.base.now())
                     .await?;
-                return Ok(false);
+                return Ok(());
             };
             match self.prepare(&delivery, &instance).await? {
                 Ok(operations) => self.send(&delivery, &instance, operations).await,
-                Err(why) => self.give_up(&delivery, why).await.map(|()| true),
+                Err(why) => self.give_up(&delivery, why).await,
             }
         }
         .instrument(span)
@@ -297,13 +299,13 @@ impl Deliver {
         Ok(earlier.and_then(|earlier| earlier.platform_message_id))
     }
 
-    /// Sends what is left, part by part; tells whether the lane may go on.
+    /// Sends what is left, part by part.
     async fn send(
         &self,
         delivery: &Delivery,
         instance: &Instance,
         operations: Vec<OutboundOp>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Failure> {
         let store = &self.base.store;
         let left = operations.len();
         // A second send that the platform takes for the first needs no record that outlives power.
@@ -341,9 +343,7 @@ impl Deliver {
                         platform_id: sent.message_id,
                         last,
                     };
-                    store
-                        .settle_attempt(attempt, &settled, self.base.now())
-                        .await?;
+                    self.settle(attempt, &settled).await?;
                     info!(part, last, "sent");
                     failed = 0;
                 }
@@ -359,7 +359,30 @@ impl Deliver {
                 }
             }
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Records what came of an attempt. What is known is not given up over a store that fails for a
+    /// while: the lane would stand still until the next host decides.
+    async fn settle(&self, attempt: AttemptId, settled: &Settled) -> Result<(), Failure> {
+        for _ in 1..SETTLE_TRIES {
+            let now = self.base.now();
+            let done = self.base.store.settle_attempt(attempt, settled, now);
+            match done.await {
+                Ok(_) => return Ok(()),
+                Err(failure) => error!(error = %report(&failure), "attempt not settled yet"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(SETTLE_WAIT) => {}
+                () = self.shutdown.cancelled() => break,
+            }
+        }
+        let now = self.base.now();
+        self.base
+            .store
+            .settle_attempt(attempt, settled, now)
+            .await?;
+        Ok(())
     }
 
     async fn settle_failure(
@@ -372,37 +395,34 @@ impl Deliver {
             arrivals,
         }: Tried,
         failure: &ChannelError,
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Failure> {
         let (now, jitter) = (self.base.now(), self.base.jitter());
         let outcome = after_failure(failure, instance.adapter.caps(), failed, now, jitter);
         if let Some(until) = outcome.park_instance {
-            self.base
-                .store
-                .park_channel_until(&delivery.address.channel, until)
-                .await?;
+            let channel = &delivery.address.channel;
+            let parked = self.base.store.park_channel_until(channel, until).await;
+            if let Err(failure) = parked {
+                // It runs into its limit again, that is all.
+                error!(%channel, error = %report(&failure), "instance not parked");
+            }
         }
-        self.base
-            .store
-            .settle_attempt(attempt, &outcome.settled, now)
-            .await?;
+        self.settle(attempt, &outcome.settled).await?;
         match &outcome.settled {
             Settled::Dead { why, .. } | Settled::Unknown { why, .. } => {
                 error!(error = %why, settled = ?outcome.settled, "delivery given up");
-                Ok(true)
             }
             Settled::Park => {
                 info!("nobody is there, delivery kept");
                 if self.arrivals.load(Ordering::SeqCst) != arrivals {
                     self.unpark(&delivery.address).await;
                 }
-                Ok(false)
             }
             Settled::Retry { why, next_at, .. } => {
                 warn!(error = %why, %next_at, "delivery will be tried again");
-                Ok(false)
             }
-            Settled::PartSent { .. } => Ok(true),
+            Settled::PartSent { .. } => {}
         }
+        Ok(())
     }
 
     /// Ends a delivery that can't be sent at all, and tells the person.
@@ -423,6 +443,12 @@ impl Deliver {
         };
         self.say(told, delivery.session).await;
         Ok(())
+    }
+
+    /// Is no lane taken up?
+    #[cfg(test)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.busy().is_empty()
     }
 
     fn busy(&self) -> MutexGuard<'_, HashSet<Address>> {

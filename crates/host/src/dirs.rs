@@ -40,6 +40,12 @@ impl Dirs {
         })
     }
 
+    /// The data directory as it is, there or not; nothing is made.
+    pub fn look(root: &Utf8Path) -> io::Result<Self> {
+        let root = root.canonicalize_utf8().or_else(|_absent| absolute(root))?;
+        Ok(Self { root })
+    }
+
     /// Makes an empty file that only the host's user can read, unless it is there.
     pub fn make_private_file(&self, path: &Utf8Path) -> io::Result<()> {
         let made = fs::OpenOptions::new()
@@ -94,3 +100,6 @@ impl Dirs {
         self.root.join("groups").join(folder.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;

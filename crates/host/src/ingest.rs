@@ -10,13 +10,14 @@ use anchorhold_channel::{Accepted, Intake, IntakeError};
 use anchorhold_core::{
     address::Address,
     entity::{Conversation, Session, SessionKey, Wiring},
-    ids::{AgentGroupId, ConversationId, MessageId, SessionId, UserId},
+    ids::{AgentGroupId, ConversationId, MessageId, OutboundId, SessionId, UserId},
     inbound::InboundEvent,
     route::{self, Decision, Facts, Reason},
 };
 use anchorhold_sessiondb::{Appended, Chat, HostSide, Inbound, NewInbound};
 use anchorhold_store::{
     conversations::NewConversation,
+    deliveries::NewDelivery,
     ingest::{EventOutcome, EventRecord, MessageRole, NewMessage, Recorded},
     people::{NewUser, Subscription},
 };
@@ -26,7 +27,8 @@ use tracing::{Instrument, debug, error, info, info_span};
 use crate::{
     base::{Base, mint},
     blocking::blocking,
-    deliver::Deliver,
+    deliver::{Deliver, outgoing::Outgoing},
+    notice::{self, Cause},
     registry::Registry,
     report::report,
     wake::Wake,
@@ -115,14 +117,20 @@ impl Ingest {
         let routed = self.route(&event, &applicable).await?;
         let event = Arc::new(event);
         let mut messages = Vec::with_capacity(routed.hearings.len());
+        let mut failures = Vec::new();
         for hearing in &routed.hearings {
-            let appended = self.append(&event, hearing).await?;
-            messages.push(self.tracked(&event, &routed, hearing, appended));
+            match self.append(&event, hearing).await {
+                Ok(appended) => messages.push(self.tracked(&event, &routed, hearing, appended)),
+                Err(failure) => failures.push((hearing.session, failure)),
+            }
         }
         let nobody = messages.is_empty();
+        self.append_failed(&event, failures, nobody).await?;
+        let stored: Vec<SessionId> = messages.iter().map(|message| message.session).collect();
         let reason = routed.declined.first().copied();
         let recorded = self.record(&event, messages, routed.declined).await?;
-        for hearing in routed.hearings.iter().filter(|hearing| hearing.triggers) {
+        let heard = |hearing: &&Hearing| stored.contains(&hearing.session) && hearing.triggers;
+        for hearing in routed.hearings.iter().filter(heard) {
             self.wake.ask(hearing.group, hearing.session).await;
         }
         Ok(match (recorded, reason) {
@@ -231,6 +239,38 @@ impl Ingest {
             }
         }
         Ok(self.try_append(event, hearing).await??)
+    }
+
+    /// Some sessions could not take the message. Where no other has, nobody is told anything but
+    /// the platform, which keeps it. Else it is acknowledged, so the failure has to be seen.
+    async fn append_failed(
+        &self,
+        event: &InboundEvent,
+        failures: Vec<(SessionId, Failure)>,
+        nobody: bool,
+    ) -> Result<(), Failure> {
+        for (session, failure) in failures {
+            let in_use = failure
+                .downcast_ref::<anchorhold_sessiondb::Error>()
+                .is_some_and(anchorhold_sessiondb::Error::is_later);
+            if nobody || in_use {
+                return Err(failure);
+            }
+            error!(%session, error = %report(&*failure), "message kept from one of its sessions");
+            let (what, now) = (report(&*failure).to_string(), self.base.now());
+            self.base.store.set_fault(session, &what, now).await?;
+            let why = notice::cause(&Cause::Untrusted);
+            let outgoing = Outgoing::notice(notice::failed(&why));
+            let told = NewDelivery {
+                id: mint!(self.base, OutboundId),
+                address: event.address.clone(),
+                in_reply_to: None,
+                kind: outgoing.kind().to_owned(),
+                payload: outgoing.encode()?,
+            };
+            self.deliver.say(told, Some(session)).await;
+        }
+        Ok(())
     }
 
     async fn try_append(

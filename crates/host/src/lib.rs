@@ -42,3 +42,6 @@ pub mod blocking;
 pub mod dirs;
 pub mod lock;
 pub mod report;
+
+#[cfg(test)]
+mod tests;

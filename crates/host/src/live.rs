@@ -9,11 +9,19 @@ use std::{
 use anchorhold_core::{
     ids::SessionId,
     liveness::{Observation, Verdict},
+    retry::{Backoff, Next},
     sandbox::Generation,
 };
 use anchorhold_sessiondb::{Claim, progress::Progress};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// After a failed start the next one waits; a start never costs a message one of its tries.
+const STARTS: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_mins(1),
+    tries: u32::MAX,
+};
 
 /// All sandboxes that run, by session. Cheap to clone; the lock is never held across an await.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +59,7 @@ pub struct Seen {
     pub watcher: Watcher,
     /// Why the host is ending it, if it is.
     pub ending: Option<Ending>,
-    started: Instant,
+    started: Option<Instant>,
     idle_since: Option<Instant>,
     beat: Option<(u64, Instant)>,
     declared: Option<Duration>,
@@ -70,7 +78,7 @@ pub struct Watcher {
 }
 
 impl Live {
-    /// A sandbox was started or adopted. It counts as idle until work is seen.
+    /// A sandbox is about to be started, or was adopted. It counts as idle until work is seen.
     pub fn begin(
         &self,
         session: SessionId,
@@ -84,7 +92,7 @@ impl Live {
             look: Arc::clone(&look),
             watcher: watcher.clone(),
             ending: None,
-            started: now,
+            started: None,
             idle_since: Some(now),
             beat: None,
             declared: None,
@@ -94,6 +102,15 @@ impl Live {
         };
         self.lock().insert(session, seen);
         (look, watcher)
+    }
+
+    /// The runtime says that it runs: from now on it is judged.
+    pub fn started(&self, session: SessionId, generation: Generation, now: Instant) {
+        let mut sessions = self.lock();
+        let seen = sessions.get_mut(&session);
+        if let Some(seen) = seen.filter(|seen| seen.generation == generation) {
+            seen.started.get_or_insert(now);
+        }
     }
 
     /// The sandbox is gone. One of an earlier generation takes nothing of the present one.
@@ -139,6 +156,7 @@ impl Live {
 
     /// A message of the session has ended: what is due next is due from now.
     pub fn note_end(&self, session: SessionId, now: Instant) {
+        self.starts().remove(&session);
         if let Some(seen) = self.lock().get_mut(&session) {
             seen.due_since = seen.due_since.map(|_earlier| now);
         }
@@ -162,7 +180,9 @@ impl Live {
         {
             seen.beat = Some((progress.beat, now));
             seen.declared = progress.declared();
-            // It came up: what kept earlier ones from it is over.
+        }
+        if !claims.is_empty() {
+            // It took up a message: what kept earlier ones from it is over.
             self.starts().remove(&session);
         }
         let oldest = claims.iter().copied().min_by_key(|claim| claim.seq);
@@ -205,17 +225,18 @@ impl Live {
         Some(now.saturating_duration_since(since))
     }
 
-    /// A start failed; tells the how-manieth in a row it was.
-    pub fn note_failed_start(&self, session: SessionId) -> u32 {
+    /// A start failed, or a sandbox ended before it took up any message: the next start waits, longer
+    /// each time. Tells the how-manieth in a row it was.
+    pub fn hold_back(&self, session: SessionId, now: Instant, jitter: u8) -> u32 {
         let mut starts = self.starts();
         let starts = starts.entry(session).or_default();
         starts.failed = starts.failed.saturating_add(1);
+        let wait = match STARTS.next(starts.failed, None, jitter) {
+            Next::After(wait) => wait,
+            Next::GiveUp => STARTS.longest,
+        };
+        starts.held_until = Some(now + wait);
         starts.failed
-    }
-
-    /// No start of the session's sandbox before `until`.
-    pub fn hold(&self, session: SessionId, until: Instant) {
-        self.starts().entry(session).or_default().held_until = Some(until);
     }
 
     /// Is the next start of the session's sandbox still to wait?
@@ -240,13 +261,13 @@ impl Live {
             .map(|since| now.saturating_duration_since(since))
     }
 
-    /// What the decision about its life is made from.
+    /// What the decision about its life is made from; `None` before it runs.
     pub fn observe(&self, session: SessionId, now: Instant) -> Option<Observation> {
         let sessions = self.lock();
         let seen = sessions.get(&session)?;
         let since = |then: Instant| now.saturating_duration_since(then);
         Some(Observation {
-            since_start: since(seen.started),
+            since_start: since(seen.started?),
             since_progress: seen.beat.map(|(_, at)| since(at)),
             declared: seen.declared,
             since_due: seen.due_since.map(since),
@@ -263,3 +284,6 @@ impl Live {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,6 @@ pub fn can_not_start() -> String {
      Your message is kept, and its operator is told what to mend."
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

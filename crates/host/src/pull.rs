@@ -51,22 +51,38 @@ pub enum PullError {
     },
 }
 
+/// What one reading found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// Something, and it was all.
+    All,
+    /// Something, and there may be more.
+    More,
+}
+
 impl Pull {
     /// Takes over into `base`'s store, for `deliver` to send.
     pub fn new(base: Base, deliver: Deliver) -> Self {
         Self { base, deliver }
     }
 
-    /// Reads until there is nothing more. Only one caller a session at a time.
-    pub async fn session(&self, session: SessionId) -> Result<(), PullError> {
-        while self.once(session).await? {}
-        Ok(())
+    /// Reads until there is nothing more; tells whether there was anything. Only one caller a session
+    /// at a time.
+    pub async fn session(&self, session: SessionId) -> Result<bool, PullError> {
+        let mut any = false;
+        loop {
+            let found = self.once(session).await?;
+            any |= found != Found::Nothing;
+            if found != Found::More {
+                return Ok(any);
+            }
+        }
     }
 
-    /// One reading; tells whether there may be more.
-    async fn once(&self, session: SessionId) -> Result<bool, PullError> {
+    async fn once(&self, session: SessionId) -> Result<Found, PullError> {
         let Some(row) = self.base.store.session(session).await? else {
-            return Ok(false);
+            return Ok(Found::Nothing);
         };
         let cursors = Cursors {
             out: row.out_cursor,
@@ -76,7 +92,9 @@ impl Pull {
         let highest = row.in_seq;
         let (pulled, progress) = blocking(move || {
             let progress: Option<Progress> = files.progress(generation)?;
-            files.pull(cursors, highest).map(|pulled| (pulled, progress))
+            files
+                .pull(cursors, highest)
+                .map(|pulled| (pulled, progress))
         })
         .await??;
         let now = self.base.mono();
@@ -84,7 +102,7 @@ impl Pull {
             .live
             .note_read(session, progress, &pulled.claims, now);
         if pulled.cursors == cursors && pulled.rejected.is_empty() {
-            return Ok(false);
+            return Ok(Found::Nothing);
         }
         let more = pulled.more;
         self.take_over(&row, pulled).await?;
@@ -92,7 +110,7 @@ impl Pull {
         let work = self.base.store.session_work(session).await?;
         self.base.live.note_work(session, work.pending > 0, now);
         self.deliver.nudge();
-        Ok(more)
+        Ok(if more { Found::More } else { Found::All })
     }
 
     async fn take_over(

@@ -11,7 +11,6 @@ use std::{
 use anchorhold_core::{
     entity::{AgentGroup, RuntimeChoice},
     ids::{InstallId, OutboundId, SessionId},
-    retry::{Backoff, Next},
     sandbox::{BIN_DIR, Exited, Generation, IN_DIR, OUT_DIR, WORKSPACE_DIR},
 };
 use anchorhold_runner::{
@@ -44,14 +43,12 @@ use crate::{
 
 /// The private `/tmp` of a sandbox.
 const TMP_BYTES: u64 = 256 * 1024 * 1024;
+/// Where a failed start will not pass by itself, whoever waits is told at once.
+const TELL_AT_ONCE: u32 = 1;
+/// Else after so many in a row, those included of which the sandbox took up nothing.
+const TELL_AFTER: u32 = 3;
 /// How long a sandbox may be idle of which nothing more is known yet.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
-/// After a failed start the next one waits; a start never costs a message one of its tries.
-const STARTS: Backoff = Backoff {
-    first: Duration::from_secs(1),
-    longest: Duration::from_mins(1),
-    tries: u32::MAX,
-};
 
 /// What is the same for all sandboxes of this host.
 #[derive(Clone, Debug)]
@@ -137,7 +134,7 @@ impl Sandboxes {
     /// The session waits. If that is because its runtime does not answer, the person is told, once
     /// an outage.
     pub async fn waits(&self, session: SessionId) {
-        let Some(kind) = self.runtime(session) else {
+        let Some(kind) = self.wanted_runtime(session).await else {
             return;
         };
         let down = {
@@ -155,6 +152,24 @@ impl Sandboxes {
         }
     }
 
+    /// The runtime of a session, also of one that was never prepared.
+    async fn wanted_runtime(&self, session: SessionId) -> Option<RuntimeKind> {
+        if let Some(kind) = self.runtime(session) {
+            return Some(kind);
+        }
+        let found = async {
+            let Some(row) = self.base.store.session(session).await? else {
+                return Ok(None);
+            };
+            self.base.store.group(row.session.key.agent_group).await
+        };
+        match found.await {
+            Ok(group) => self.learn(session, &group?),
+            Err(failure) => error!(%session, error = %report(&failure), "can't look a group up"),
+        }
+        self.runtime(session)
+    }
+
     async fn make_ready(&self, session: SessionId) -> Result<Prepared, Failure> {
         let row = self
             .base
@@ -169,6 +184,8 @@ impl Sandboxes {
             .group(group)
             .await?
             .ok_or("its agent group is gone")?;
+        // A start that came to nothing has left its watch behind.
+        self.leave(session, None).await;
         // What an earlier sandbox left is taken over before the next one can add to it.
         if let Err(failure) = self.pull.session(session).await {
             warn!(%session, error = %report(&failure), "left-over answers can't be read yet");
@@ -221,8 +238,10 @@ impl Sandboxes {
         let in_dir = self.base.files(session).in_dir().to_owned();
         let bell = blocking(move || bell::bind(&in_dir)).await??;
         let bell = UnixDatagram::from_std(bell)?;
-        let (look, watcher) = self.base.live.begin(session, generation, self.base.mono());
         let work = self.base.store.session_work(session).await?;
+        self.leave(session, None).await;
+        // Nothing can fail from here on: whoever leaves it waits for the watch to end.
+        let (look, watcher) = self.base.live.begin(session, generation, self.base.mono());
         self.base
             .live
             .note_work(session, work.pending > 0, self.base.mono());
@@ -292,16 +311,14 @@ impl Sandboxes {
         }
     }
 
-    /// After a failed start: the next one waits, and the person is told once.
-    async fn hold(&self, session: SessionId, tell: Option<String>) {
-        let now = self.base.mono();
-        let failed = self.base.live.note_failed_start(session);
-        let Next::After(wait) = STARTS.next(failed, None, self.base.jitter()) else {
-            return;
-        };
-        self.base.live.hold(session, now + wait);
-        if let Some(text) = tell.filter(|_text| failed == 1) {
-            self.tell_waiting(session, &text).await;
+    /// After a failed start: the next one waits, and after `tell_at` in a row the person is told.
+    async fn hold(&self, session: SessionId, tell_at: u32) {
+        let failed = self
+            .base
+            .live
+            .hold_back(session, self.base.mono(), self.base.jitter());
+        if failed == tell_at {
+            self.tell_waiting(session, &notice::can_not_start()).await;
         }
     }
 
@@ -334,12 +351,17 @@ impl Sandboxes {
 #[async_trait]
 impl SandboxOwner for Sandboxes {
     async fn prepare(&self, session: SessionId) -> Result<Prepared, PrepareError> {
+        if self.base.live.is_held(session, self.base.mono()) {
+            // It was wanted while the end of its last sandbox was being settled. The sweep asks again
+            // when it is time.
+            return Err(PrepareError("its next start has to wait".into()));
+        }
         match self.make_ready(session).await {
             Ok(prepared) => Ok(prepared),
             Err(failure) => {
                 error!(%session, error = %report(&*failure), "sandbox can't be prepared");
                 self.leave(session, None).await;
-                self.hold(session, Some(notice::can_not_start())).await;
+                self.hold(session, TELL_AT_ONCE).await;
                 Err(PrepareError(failure))
             }
         }
@@ -350,6 +372,8 @@ impl SandboxOwner for Sandboxes {
         if adopted && let Err(failure) = self.attend(session, generation).await {
             error!(%session, error = %report(&*failure), "adopted sandbox can't be attended");
         }
+        let now = self.base.mono();
+        self.base.live.started(session, generation, now);
         self.base.live.look(session);
     }
 
@@ -361,21 +385,25 @@ impl SandboxOwner for Sandboxes {
     ) {
         error!(%session, ?generation, error = %report(failure), "sandbox not started");
         self.leave(session, generation).await;
-        let text = match failure {
-            RuntimeError::Refused { .. } => Some(notice::can_not_start()),
+        let tell_at = match failure {
+            RuntimeError::Refused { .. } => TELL_AT_ONCE,
             RuntimeError::Unavailable { .. }
             | RuntimeError::Failed { .. }
-            | RuntimeError::Gone { .. } => None,
+            | RuntimeError::Gone { .. } => TELL_AFTER,
         };
-        self.hold(session, text).await;
+        self.hold(session, tell_at).await;
     }
 
     async fn exited(&self, exited: Exited) {
         let session = exited.session();
         info!(%session, generation = %exited.generation(), status = %exited.status(), "sandbox ended");
         let ending = self.leave(session, Some(exited.generation())).await;
-        if let Err(failure) = self.settle.exited(exited, ending).await {
-            error!(%session, error = %report(&*failure), "end of a sandbox not settled yet");
+        match self.settle.exited(exited, ending).await {
+            Ok(TELL_AFTER) => self.tell_waiting(session, &notice::can_not_start()).await,
+            Ok(_) => {}
+            Err(failure) => {
+                error!(%session, error = %report(&*failure), "end of a sandbox not settled yet");
+            }
         }
     }
 
@@ -425,6 +453,14 @@ impl SandboxOwner for Sandboxes {
 }
 
 impl Sandboxes {
+    /// Stops reading what sandboxes say whose end nobody has seen: those of a runtime that does not
+    /// answer. The next host finds them.
+    pub async fn leave_all(&self) {
+        for (session, _) in self.base.live.sessions() {
+            self.leave(session, None).await;
+        }
+    }
+
     /// Stops reading what a sandbox says; tells why the host ended it, if it did.
     async fn leave(&self, session: SessionId, generation: Option<Generation>) -> Option<Ending> {
         let seen = self.base.live.end(session, generation)?;

@@ -192,3 +192,6 @@ pub fn desired(
         policies: config.channels.iter().map(policy).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ use crate::{
     deliver::outcome::later,
     live::Ending,
     notice::{self, Cause},
-    pull::Pull,
+    pull::{Pull, PullError},
     report::report,
 };
 
@@ -50,16 +50,28 @@ impl Settle {
 
     /// A sandbox has ended; `ending` says why the host ended it, if it did.
     ///
+    /// Tells how many in a row have now ended before they took up any message; 0 if this one had.
     /// Doing it again, after a failure half-way, changes nothing that was done.
-    pub async fn exited(&self, exited: Exited, ending: Option<Ending>) -> Result<(), Failure> {
+    pub async fn exited(&self, exited: Exited, mut ending: Option<Ending>) -> Result<u32, Failure> {
         let (session, status) = (exited.session(), exited.status());
         let Some(row) = self.base.store.session(session).await? else {
-            return Ok(());
+            return Ok(0);
         };
-        let cursors = Cursors { out: row.out_cursor, handled: row.handled_cursor };
+        let cursors = Cursors {
+            out: row.out_cursor,
+            handled: row.handled_cursor,
+        };
         let recovered = self.recover(exited, cursors, row.in_seq).await?;
         // What it committed before its end counts, also when it was killed right after.
-        self.pull.session(session).await?;
+        match self.pull.session(session).await {
+            Ok(_) => {}
+            // The claims are taken back already: they are settled whatever else it has left.
+            Err(PullError::Files(failure)) if failure.disposition() == Disposition::Quarantine => {
+                error!(%session, error = %report(&failure), "left-over answers can't be trusted");
+                ending = Some(Ending::Untrusted);
+            }
+            Err(failure) => return Err(failure.into()),
+        }
         let cause = match (&recovered.put_aside, ending) {
             (Some(_), _) | (None, Some(Ending::Untrusted)) => Cause::Untrusted,
             (None, Some(Ending::Judged(verdict))) => Cause::Stopped(verdict),
@@ -67,17 +79,21 @@ impl Settle {
         };
         let asked = matches!(ending, Some(Ending::Asked));
         let taken = self.taken(session, &recovered).await?;
-        if taken.is_empty() && !asked && status != ExitStatus::Code(0) {
+        // One that ends well while there is something to do has not done what it is for.
+        let work = self.base.store.session_work(session).await?;
+        let idle = status == ExitStatus::Code(0) && work.pending == 0;
+        let mut held_back = 0;
+        if taken.is_empty() && !asked && !idle {
             // It died with nothing in hand: no message is to blame, so the next start waits.
-            self.base.live.note_failed_start(session);
-            self.base.live.hold(session, self.base.mono() + FIRST);
+            let (now, jitter) = (self.base.mono(), self.base.jitter());
+            held_back = self.base.live.hold_back(session, now, jitter);
         }
         for message in taken {
             self.again(&row.session.key, &message, &cause, asked)
                 .await?;
         }
         self.sweep.notify_one();
-        Ok(())
+        Ok(held_back)
     }
 
     async fn recover(

@@ -105,11 +105,10 @@ impl Sweep {
 
     async fn wake_due(&self) -> Result<(), StoreError> {
         let running: HashSet<SessionId> = self
-            .base
-            .live
-            .sessions()
+            .lifecycle
+            .running()
             .into_iter()
-            .map(|(session, _)| session)
+            .map(|sandbox| sandbox.session)
             .collect();
         for due in self
             .base

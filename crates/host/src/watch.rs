@@ -1,10 +1,10 @@
 //! Listens to one running sandbox and takes over what it says.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anchorhold_core::ids::SessionId;
 use anchorhold_sessiondb::Disposition;
-use tokio::{net::UnixDatagram, sync::Notify};
+use tokio::{net::UnixDatagram, sync::Notify, time::sleep};
 use tracing::{error, warn};
 
 use crate::{
@@ -13,6 +13,12 @@ use crate::{
     pull::{Pull, PullError},
     report::report,
 };
+
+/// How many rings are taken together.
+const RINGS_LIMIT: u32 = 64;
+/// After a look that found nothing, the next one waits: a sandbox that rings without a reason gets
+/// no more of the host than this.
+const AFTER_NOTHING: Duration = Duration::from_millis(5);
 
 /// Reads whenever the bell rings or the sweep says so, until the sandbox has ended.
 ///
@@ -30,12 +36,21 @@ pub async fn watch(
             () = look.notified() => {}
             () = watcher.stop.cancelled() => break,
         }
-        // Rings that have piled up are answered by one look.
-        while bell.try_recv(&mut ring).is_ok() {}
+        // Rings that have piled up are answered by one look; who keeps ringing gets no more.
+        for _ in 0..RINGS_LIMIT {
+            if bell.try_recv(&mut ring).is_err() {
+                break;
+            }
+        }
         match pull.session(session).await {
-            Ok(()) => {}
+            Ok(true) => continue,
+            Ok(false) => {}
             Err(PullError::Files(failure)) => note(&base, session, &failure),
             Err(failure) => error!(%session, error = %report(&failure), "answers not taken over"),
+        }
+        tokio::select! {
+            () = sleep(AFTER_NOTHING) => {}
+            () = watcher.stop.cancelled() => break,
         }
     }
     watcher.ended.cancel();

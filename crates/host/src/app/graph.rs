@@ -6,18 +6,21 @@ use anchorhold_channel::Intake;
 use anchorhold_core::ids::{ChannelName, InstallId};
 use anchorhold_runner::{
     lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner},
-    runtime::Runtime,
+    runtime::RuntimeKind,
     spec::SandboxUser,
 };
 use anchorhold_store::Store;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{getgid, getuid};
 use tokio::{net::UnixListener, sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use crate::{
-    app::{Options, RunError, World, runner_binary, runtimes},
+    app::{
+        Options, RunError, World, runner_binary,
+        runtimes::{self, Runtimes},
+    },
     base::Base,
     config::Config,
     control::{self, Control},
@@ -42,14 +45,20 @@ const LIFECYCLE_TICK: Duration = Duration::from_secs(1);
 const TASKS_GRACE: Duration = Duration::from_secs(10);
 
 /// A running host.
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// The common ground.
-    pub(super) base: Base,
+    pub(crate) base: Base,
     /// The channels.
-    pub(super) registry: Registry,
+    pub(crate) registry: Registry,
+    /// The way in.
+    pub(crate) intake: Arc<dyn Intake>,
+    /// The sandboxes' life.
+    pub(crate) lifecycle: Lifecycle,
+    /// The way out.
+    pub(crate) deliver: Deliver,
+    /// Lets the sweep look now.
+    pub(crate) sweep_nudge: Arc<Notify>,
     around: Surroundings,
-    intake: Arc<dyn Intake>,
-    lifecycle: Lifecycle,
     sandboxes: Arc<Sandboxes>,
     channel_tasks: TaskTracker,
     tasks: TaskTracker,
@@ -59,34 +68,70 @@ pub(super) struct Graph {
     lifecycle_token: CancellationToken,
 }
 
+/// What a host works with that is not in its data directory.
+pub(crate) struct Outside {
+    /// The agent-runner's binary.
+    pub(crate) runner: Utf8PathBuf,
+    /// What runs sandboxes.
+    pub(crate) runtimes: Runtimes,
+    /// The channel instances.
+    pub(crate) channels: Vec<(ChannelName, Instance)>,
+}
+
+impl Outside {
+    /// Finds and builds what `options` and `config` name; starts nothing.
+    pub(super) async fn find(
+        options: &Options,
+        world: &World,
+        config: &Config,
+        dirs: &Dirs,
+    ) -> Result<Self, RunError> {
+        let channels = settings::build_channels(config, &surroundings(world, dirs))?;
+        let runner = runner_binary::find(options.runner.as_deref());
+        if !runner.is_file() {
+            return Err(RunError::NoRunner { path: runner });
+        }
+        let engine = config.host.engine(options.docker_host.as_deref());
+        let runtimes = runtimes::choose(config, engine, dirs).await?;
+        Ok(Self {
+            runner,
+            runtimes,
+            channels,
+        })
+    }
+}
+
+/// What adapters get.
+fn surroundings(world: &World, dirs: &Dirs) -> Surroundings {
+    Surroundings {
+        data_dir: dirs.root().to_owned(),
+        clock: Arc::clone(&world.clock),
+        entropy: Arc::clone(&world.entropy),
+        secrets: Arc::clone(&world.secrets),
+    }
+}
+
 /// What has to be there before anything can run.
 struct Ground {
     base: Base,
     fixed: Fixed,
-    runtimes: Vec<Arc<dyn Runtime>>,
     listener: UnixListener,
 }
 
 impl Ground {
-    /// Checks and opens everything that the host stands on; starts nothing.
+    /// Opens everything in the data directory that the host stands on; starts nothing.
     async fn lay(
-        options: &Options,
         world: &World,
         config: &Config,
         dirs: Dirs,
+        (runner, default_runtime): (&Utf8Path, RuntimeKind),
     ) -> Result<Self, RunError> {
         let io = |path: &Utf8Path| {
             let path = path.to_owned();
             move |source| RunError::Io { path, source }
         };
-        let binary = runner_binary::find(options.runner.as_deref());
         let runner_dir = dirs.root().join("bin");
-        if !binary.is_file() {
-            return Err(RunError::NoRunner { path: binary });
-        }
-        runner_binary::install(&binary, &runner_dir).map_err(io(&runner_dir))?;
-        let engine = config.host.engine(options.docker_host.as_deref());
-        let runtimes = runtimes::choose(config, engine, &dirs).await?;
+        runner_binary::install(runner, &runner_dir).map_err(io(&runner_dir))?;
         let listener = control::bind(&dirs.control()).map_err(io(&dirs.control()))?;
         dirs.make_private_file(&dirs.database())
             .map_err(io(&dirs.database()))?;
@@ -112,12 +157,11 @@ impl Ground {
             runner_dir,
             image: config.host.image.clone(),
             user,
-            default_runtime: runtimes.default,
+            default_runtime,
         };
         Ok(Self {
             base,
             fixed,
-            runtimes: runtimes.all,
             listener,
         })
     }
@@ -125,25 +169,19 @@ impl Ground {
 
 impl Graph {
     /// Builds and starts everything, from what is below to what is above.
-    pub(super) async fn build(
-        options: &Options,
+    pub(crate) async fn build(
         world: &World,
         config: &Config,
         dirs: Dirs,
+        outside: Outside,
     ) -> Result<Self, RunError> {
-        let around = Surroundings {
-            data_dir: dirs.root().to_owned(),
-            clock: Arc::clone(&world.clock),
-            entropy: Arc::clone(&world.entropy),
-            secrets: Arc::clone(&world.secrets),
-        };
-        let channels = settings::build_channels(config, &around)?;
+        let around = surroundings(world, &dirs);
+        let given = (outside.runner.as_path(), outside.runtimes.default);
         let Ground {
             base,
             fixed,
-            runtimes,
             listener,
-        } = Ground::lay(options, world, config, dirs).await?;
+        } = Ground::lay(world, config, dirs, given).await?;
 
         let (tasks, stages) = (TaskTracker::new(), CancellationToken::new());
         let registry = Registry::default();
@@ -168,7 +206,7 @@ impl Graph {
         let lifecycle_token = CancellationToken::new();
         let owner: Arc<dyn SandboxOwner> = Arc::<Sandboxes>::clone(&sandboxes);
         let parts = LifecycleParts {
-            runtimes,
+            runtimes: outside.runtimes.all,
             owner,
             clock: Arc::clone(&world.clock),
             tasks: tasks.clone(),
@@ -185,36 +223,32 @@ impl Graph {
         let graph = Self {
             base,
             registry,
-            around,
             intake,
             lifecycle,
+            deliver,
+            sweep_nudge,
+            around,
             sandboxes,
             channel_tasks: TaskTracker::new(),
             tasks,
             stages,
             lifecycle_token,
         };
-        for (name, instance) in channels {
+        for (name, instance) in outside.channels {
             graph.start_channel(name, instance);
         }
-        deliver.settle_interrupted().await?;
-        graph.start_stages(deliver, wake, sweep_nudge, listener);
+        graph.deliver.settle_interrupted().await?;
+        graph.start_stages(wake, listener);
         Ok(graph)
     }
 
-    fn start_stages(
-        &self,
-        deliver: Deliver,
-        wake: Wake,
-        sweep_nudge: Arc<Notify>,
-        listener: UnixListener,
-    ) {
+    fn start_stages(&self, wake: Wake, listener: UnixListener) {
         let parts = (wake, Arc::clone(&self.sandboxes));
         let sweep = Sweep::new(
             self.base.clone(),
             self.lifecycle.clone(),
             parts,
-            sweep_nudge,
+            Arc::clone(&self.sweep_nudge),
         );
         let control = Control {
             clock: Arc::clone(&self.around.clock),
@@ -225,7 +259,7 @@ impl Graph {
             sandboxes: Arc::clone(&self.sandboxes),
             store: self.base.store.clone(),
         };
-        self.tasks.spawn(deliver.run());
+        self.tasks.spawn(self.deliver.clone().run());
         self.tasks.spawn(sweep.run(self.stages.clone()));
         let answering = control.serve(listener, self.tasks.clone(), self.stages.clone());
         self.tasks.spawn(answering);
@@ -259,7 +293,7 @@ impl Graph {
     }
 
     /// Stops in order: nothing new comes in, turns get `grace`, the rest is on disk.
-    pub(super) async fn stop(self, grace: Duration) {
+    pub(crate) async fn stop(self, grace: Duration) {
         for (_, instance) in self.registry.all() {
             instance.shutdown.cancel();
         }
@@ -272,6 +306,7 @@ impl Graph {
         }
         self.base.live.condemn_all();
         self.lifecycle.drain(grace).await;
+        self.sandboxes.leave_all().await;
         self.lifecycle_token.cancel();
         self.stages.cancel();
         self.tasks.close();

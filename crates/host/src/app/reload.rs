@@ -12,7 +12,7 @@ use crate::{app::graph::Graph, registry::Instance, report::report, settings};
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The configuration file, and what was taken over of it.
-pub(super) struct Watched {
+pub(crate) struct Watched {
     path: Utf8PathBuf,
     /// What was last read, right or wrong: a wrong file is reported once.
     seen: Vec<u8>,
@@ -20,24 +20,28 @@ pub(super) struct Watched {
 
 impl Watched {
     /// The file at `path`, of which `text` is in force.
-    pub(super) fn new(path: Utf8PathBuf, text: Vec<u8>) -> Self {
+    pub(crate) fn new(path: Utf8PathBuf, text: Vec<u8>) -> Self {
         Self { path, seen: text }
     }
 
-    /// Waits until the file has other content than what was last read.
-    pub(super) async fn changed(&self) {
+    /// Waits until the file has other content than what was last read, and keeps it: one that is
+    /// being written is not taken for a shorter configuration.
+    pub(crate) async fn changed(&self) {
+        let mut last = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             // silent: a file that is being replaced is looked at again in a moment.
-            if fs::read(&self.path).is_ok_and(|text| text != self.seen) {
+            let text = fs::read(&self.path).ok().filter(|text| *text != self.seen);
+            if text.is_some() && text == last {
                 return;
             }
+            last = text;
         }
     }
 }
 
 /// Takes the file over. One that is wrong changes nothing, and all that is wrong is said.
-pub(super) async fn reload(graph: &Graph, file: &mut Watched) {
+pub(crate) async fn reload(graph: &Graph, file: &mut Watched) {
     if let Ok(text) = fs::read(&file.path) {
         file.seen = text;
     }

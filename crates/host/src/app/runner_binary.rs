@@ -41,3 +41,6 @@ fn same(binary: &Utf8Path, target: &Utf8Path) -> io::Result<bool> {
     };
     Ok(known.len() == fs::metadata(binary)?.len() && fs::read(binary)? == fs::read(target)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use anchorhold_runner::{
     runtime::{Runtime, RuntimeKind},
     sandbox::SandboxRuntime,
 };
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -30,11 +30,11 @@ pub struct NoRuntime {
 }
 
 /// The runtimes, and which one agents get that leave the choice to the host.
-pub(super) struct Runtimes {
+pub(crate) struct Runtimes {
     /// What the lifecycle works with.
-    pub(super) all: Vec<Arc<dyn Runtime>>,
+    pub(crate) all: Vec<Arc<dyn Runtime>>,
     /// What `auto` means.
-    pub(super) default: RuntimeKind,
+    pub(crate) default: RuntimeKind,
 }
 
 /// Both runtimes as they would be used here, whether they work or not; for `doctor`.
@@ -48,6 +48,15 @@ pub fn candidates(engine: &str, dirs: &Dirs) -> Vec<Arc<dyn Runtime>> {
     all
 }
 
+/// Did this installation's agents live in containers when a host last ran? Then they may still do.
+pub fn docker_was_used(dirs: &Dirs) -> bool {
+    fs::read_to_string(marker(dirs)).is_ok_and(|text| text.trim() == "docker")
+}
+
+fn marker(dirs: &Dirs) -> Utf8PathBuf {
+    dirs.root().join("runtime")
+}
+
 /// Finds out what works, and decides what `auto` means.
 ///
 /// An engine that has run this host's sandboxes and does not answer now is waited for: its
@@ -57,8 +66,7 @@ pub(super) async fn choose(
     engine: &str,
     dirs: &Dirs,
 ) -> Result<Runtimes, NoRuntime> {
-    let marker = dirs.root().join("runtime");
-    let docker_used = fs::read_to_string(&marker).is_ok_and(|text| text.trim() == "docker");
+    let docker_used = docker_was_used(dirs);
     let named = |kind: RuntimeChoice| {
         config.host.runtime == kind || config.agents.iter().any(|agent| agent.runtime == kind)
     };
@@ -109,7 +117,7 @@ pub(super) async fn choose(
             why,
         });
     }
-    remember(&marker, default);
+    remember(&marker(dirs), default);
     info!(runtime = %default, "agents that name no runtime get this one");
     Ok(Runtimes { all, default })
 }
@@ -119,3 +127,6 @@ fn remember(marker: &Utf8Path, default: RuntimeKind) {
         warn!(error = %report(&failure), "can't remember the runtime");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
-    app::{World, candidates, find_runner},
+    app::{World, candidates, docker_was_used, find_runner},
     cli::{Common, Environment},
     config::{Config, DOCKER_ENGINE},
     control::{Request, ask},
@@ -50,7 +50,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     let config = check_config(common, &mut findings);
-    let dirs = Dirs::open(&common.data_dir)?;
+    let dirs = Dirs::look(&common.data_dir)?;
     check_runner(&find_runner(runner.as_deref()), &mut findings);
     check_host(&dirs, &mut findings).await;
     check_database(&dirs, &mut findings).await;
@@ -156,7 +156,7 @@ async fn check_database(dirs: &Dirs, findings: &mut Vec<Finding>) {
     if !dirs.database().is_file() {
         return;
     }
-    let health = match Store::open(dirs.database().as_std_path()).await {
+    let health = match Store::open_reading(dirs.database().as_std_path()).await {
         Ok(store) => store.health().await,
         Err(failure) => Err(failure),
     };
@@ -218,6 +218,7 @@ async fn check_runtimes(
     let in_force = match config.map_or(RuntimeChoice::Auto, |config| config.host.runtime) {
         RuntimeChoice::Docker => Some(RuntimeKind::Docker),
         RuntimeChoice::Sandbox => Some(RuntimeKind::Sandbox),
+        RuntimeChoice::Auto if docker_was_used(dirs) => Some(RuntimeKind::Docker),
         RuntimeChoice::Auto => works.iter().copied().min(),
     };
     let (verdict, detail) = match in_force {

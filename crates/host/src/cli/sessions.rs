@@ -31,8 +31,8 @@ pub async fn run(common: &Common, sessions: &Sessions) -> anyhow::Result<ExitCod
     if !database.is_file() {
         bail!("there is no installation in {}", common.data_dir);
     }
-    let dirs = Dirs::open(&common.data_dir)?;
-    let store = Store::open(dirs.database().as_std_path()).await?;
+    let dirs = Dirs::look(&common.data_dir)?;
+    let store = Store::open_reading(dirs.database().as_std_path()).await?;
     match sessions {
         Sessions::List => list(common, &store).await?,
         Sessions::Show { id } => show(common, &store, &dirs, id).await?,

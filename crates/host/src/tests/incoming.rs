@@ -1,0 +1,244 @@
+//! Messages come in: kept before they are acknowledged, once, by whom they are for.
+
+use anchorhold_channel::{Accepted, IntakeError};
+use anchorhold_core::{entity::MessageStatus, inbound::ChatKind};
+use anchorhold_runner::runtime::Runtime;
+
+use super::*;
+
+/// Makes every insert into a table of the central database fail, or mends it.
+fn break_table(host: &Host, table: &str, broken: bool) {
+    let file = sql(&host.graph.base.dirs.database());
+    let change = if broken {
+        format!(
+            "CREATE TRIGGER broken BEFORE INSERT ON {table}
+             BEGIN SELECT RAISE(ABORT, 'broken by the test'); END"
+        )
+    } else {
+        "DROP TRIGGER broken".to_owned()
+    };
+    file.execute_batch(&change).unwrap();
+}
+
+/// The platform's ids of what is in a session's file.
+fn in_file(host: &Host, session: SessionId) -> Vec<String> {
+    let rows = host
+        .graph
+        .base
+        .files(session)
+        .inbound_after(0, 100)
+        .unwrap();
+    rows.iter().map(|row| row.platform_id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_message_is_kept_before_it_is_accepted_and_answered_once() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let session = host.session().await;
+    assert_eq!(in_file(&host, session), ["m1"]);
+    assert_eq!(host.message(2).await.status, MessageStatus::Pending);
+
+    let mut inside = host.enter().await;
+    assert_eq!(inside.texts(), ["text of m1"]);
+    inside.answer();
+    host.until_seen(&address("c"), 1).await;
+    host.until_status(2, MessageStatus::Done).await;
+
+    let again = host.hand_over(event("m1")).await.unwrap();
+    assert_eq!(again, Accepted::Duplicate);
+    assert_eq!(in_file(&host, session), ["m1"]);
+    assert_eq!(inside.texts(), Vec::<String>::new());
+    assert_eq!(host.seen(&address("c")), ["agent: re text of m1"]);
+    assert_eq!(host.platform().sends().len(), 1);
+}
+
+#[tokio::test]
+async fn the_platform_is_told_when_the_message_is_kept_and_hears_one_answer() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform().say(event("m1"));
+    host.platform().say(event("m1"));
+    host.enter().await.answer();
+    let seen = host.until_seen(&address("c"), 1).await;
+    assert_eq!(seen, ["agent: re text of m1"]);
+    assert!(host.platform().acknowledged(&chat("c"), &platform_id("m1")));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_acknowledges_nothing_and_loses_nothing() {
+    let mut host = Host::new(PLAIN).await;
+    break_table(&host, "events", true);
+    let taken = host.hand_over(event("m1")).await;
+    assert!(
+        matches!(taken, Err(IntakeError::Unavailable(_))),
+        "{taken:?}"
+    );
+    host.platform().say(event("m1"));
+    break_table(&host, "events", false);
+
+    // The platform still has it and offers it again.
+    let mut inside = host.enter().await;
+    assert!(host.platform().acknowledged(&chat("c"), &platform_id("m1")));
+    assert_eq!(inside.texts(), ["text of m1"]);
+    inside.answer();
+    let seen = host.until_seen(&address("c"), 1).await;
+    assert_eq!(seen, ["agent: re text of m1"]);
+}
+
+#[tokio::test]
+async fn a_session_file_that_is_broken_acknowledges_nothing() {
+    let host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let files = host.graph.base.files(host.session().await);
+    fs::write(files.in_dir().join("inbound.db"), "no database").unwrap();
+    let taken = host.hand_over(event("m2")).await;
+    assert!(
+        matches!(taken, Err(IntakeError::Unavailable(_))),
+        "{taken:?}"
+    );
+    let (channel, chat, id) = (one(), chat("c"), platform_id("m2"));
+    assert!(!host.store().event_seen(&channel, &chat, &id).await.unwrap());
+    // Other conversations have files of their own.
+    let other = host.hand_over(event_in("d", "m1")).await.unwrap();
+    assert_eq!(other, Accepted::Stored);
+}
+
+/// Of two agents that hear a message, one has a session whose file can't be used.
+async fn check_fan_out(broken: usize) {
+    let mut host = Host::new(FAN_OUT).await;
+    host.stored("m1").await;
+    let first = host.enter().await;
+    let second = host.enter().await;
+    let mut inside = if first.id.session == host.sessions().await[broken] {
+        fs::write(first.in_dir.join("inbound.db"), "no database").unwrap();
+        second
+    } else {
+        fs::write(second.in_dir.join("inbound.db"), "no database").unwrap();
+        first
+    };
+    host.stored("m2").await;
+    assert_eq!(inside.texts(), ["text of m1", "text of m2"], "{broken}");
+    inside.answer();
+    let mut seen = host.until_seen(&address("c"), 3).await;
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            "agent: re text of m1",
+            "agent: re text of m2",
+            "host: Your message could not be answered: the agent's files were damaged",
+        ],
+        "{broken}"
+    );
+    let faulted = host.store().faulted_sessions(10).await.unwrap();
+    assert_eq!(faulted, [host.sessions().await[broken]], "{broken}");
+    let again = host.hand_over(event("m2")).await.unwrap();
+    assert_eq!(again, Accepted::Duplicate, "{broken}");
+}
+
+#[tokio::test]
+async fn an_agent_with_a_broken_file_keeps_nothing_from_the_others() {
+    check_fan_out(0).await;
+    check_fan_out(1).await;
+}
+
+async fn check_declined((channel, wiring): (&str, &str), event: InboundEvent, expect: &str) {
+    let config = format!(
+        "[channels.one]\ntype = \"cli\"\n{channel}\n[agents.helper]\nprovider = \"offline\"\n\
+         [[wirings]]\nchannel = \"one\"\nagent = \"helper\"\n{wiring}\n"
+    );
+    let host = Host::new(&config).await;
+    let taken = host.hand_over(event.clone()).await.unwrap();
+    assert_eq!(taken, Accepted::Declined(expect.to_owned()), "{wiring}");
+    let dropped = host.store().dropped(10).await.unwrap();
+    let recorded: Vec<_> = dropped
+        .iter()
+        .map(|one| {
+            (
+                one.chat.clone(),
+                one.handle.clone(),
+                one.reason.as_str(),
+                one.count,
+            )
+        })
+        .collect();
+    let InboundEvent {
+        address, sender, ..
+    } = event.clone();
+    assert_eq!(
+        recorded,
+        [(address.chat, sender.handle, expect, 1)],
+        "{wiring}"
+    );
+    let again = host.hand_over(event).await.unwrap();
+    assert_eq!(again, Accepted::Duplicate, "{wiring}");
+    assert_eq!(host.bench.runtime.specs(), [], "{wiring}");
+}
+
+#[tokio::test]
+async fn a_declined_message_is_on_record_with_the_reason() {
+    let group = || InboundEvent {
+        chat_kind: ChatKind::Group,
+        addressed: false,
+        ..event("m1")
+    };
+    let every = "chat = \"*\"";
+    let mention = format!("{every}\nengage = \"mention\"");
+    let known = format!("{every}\nsenders = \"known\"");
+    let strict = "unknown_senders = \"strict\"";
+    check_declined(("", "chat = \"d\""), event("m1"), "not_wired").await;
+    check_declined(("", &mention), group(), "not_engaged").await;
+    check_declined((strict, every), event("m1"), "unknown_sender").await;
+    check_declined(("", &known), event("m1"), "out_of_scope").await;
+}
+
+#[tokio::test]
+async fn context_is_kept_without_waking_anybody_and_goes_with_the_next_that_wakes() {
+    let config = format!("{PLAIN}engage = \"mention\"\nignored = \"accumulate\"\n");
+    let mut host = Host::new(&config).await;
+    let said = |id: &str, addressed| InboundEvent {
+        chat_kind: ChatKind::Group,
+        addressed,
+        ..event(id)
+    };
+    let taken = host.hand_over(said("m1", false)).await.unwrap();
+    assert_eq!(taken, Accepted::Stored);
+    assert_eq!(host.message(2).await.status, MessageStatus::Context);
+    let due = host
+        .store()
+        .due_sessions(host.graph.base.now(), 10)
+        .await
+        .unwrap();
+    assert_eq!(due, []);
+    assert_eq!(host.graph.lifecycle.waiting(), 0);
+
+    let taken = host.hand_over(said("m2", true)).await.unwrap();
+    assert_eq!(taken, Accepted::Stored);
+    let mut inside = host.enter().await;
+    assert_eq!(inside.texts(), ["text of m1", "text of m2"]);
+    inside.answer();
+    host.until_status(2, MessageStatus::Done).await;
+    host.until_status(4, MessageStatus::Done).await;
+    assert_eq!(host.runtime().specs().len(), 1);
+}
+
+#[tokio::test]
+async fn defect_48_nobody_waits_for_the_start_of_a_sandbox() {
+    let mut bench = Bench::new(FAN_OUT);
+    let gate = life::Gate::before(Arc::<FakeRuntime>::clone(&bench.runtime));
+    let front: Arc<dyn Runtime> = Arc::<life::Gate>::clone(&gate);
+    bench.before_runtime = Some(front);
+    let mut host = bench.start().await;
+    for id in ["m1", "m2"] {
+        let taken = tokio::time::timeout(LIMIT / 4, host.hand_over(event(id))).await;
+        assert_eq!(taken.unwrap().unwrap(), Accepted::Stored);
+    }
+    for session in host.sessions().await {
+        assert_eq!(in_file(&host, session), ["m1", "m2"]);
+    }
+    assert_eq!(host.runtime().specs(), []);
+    gate.open();
+    let (mut first, mut second) = (host.enter().await, host.enter().await);
+    assert_eq!(first.texts(), ["text of m1", "text of m2"]);
+    assert_eq!(second.texts(), ["text of m1", "text of m2"]);
+}

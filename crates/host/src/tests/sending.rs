@@ -1,0 +1,501 @@
+//! Platforms fail in all the ways they do, and no answer is lost, doubled or reordered.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use anchorhold_channel::{
+    BotIdentity, ChannelContext, ChannelError, Inbox, PartKey, Sent, TextLimit,
+    fake::{FakeAdapter, Scripted},
+};
+use anchorhold_core::entity::DeliveryStatus;
+use anchorhold_sessiondb::Handled;
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::*;
+use crate::tests::inside::post;
+
+const THIRTY: Duration = Duration::from_secs(30);
+
+fn transient() -> ChannelError {
+    ChannelError::Transient {
+        doing: "sending",
+        source: "scripted".into(),
+    }
+}
+
+fn limited() -> ChannelError {
+    let retry_after = THIRTY;
+    ChannelError::RateLimited { retry_after }
+}
+
+/// Puts a message into a chat and lets the agent say all of `texts` to it; gives their numbers.
+async fn say(host: &mut Host, chat: &str, texts: &[&str]) -> (Inside, Vec<i64>) {
+    host.hand_over(event_in(chat, "m1")).await.unwrap();
+    let mut inside = host.enter().await;
+    let seq = inside.offer()[0].seq;
+    let emit = texts.iter().map(|text| post(seq, text)).collect();
+    let said = inside.finish(vec![(seq, Handled::Done)], emit);
+    (inside, said)
+}
+
+impl Host {
+    /// Waits for a delivery of any session to be as `is` says.
+    async fn until_said(
+        &self,
+        (inside, seq): (&Inside, i64),
+        is: impl Fn(&Delivery) -> bool,
+    ) -> Delivery {
+        let session = inside.id.session;
+        until(&format!("delivery {seq} is as expected"), async || {
+            let found = self.store().delivery_by_seq(session, seq).await.unwrap();
+            found.filter(|delivery| is(delivery))
+        })
+        .await
+    }
+
+    /// Waits until no lane is taken up and none is to be.
+    async fn until_lanes_rest(&self) {
+        until("the lanes are at rest", async || {
+            let due = self
+                .store()
+                .due_lanes(self.graph.base.now(), 10)
+                .await
+                .unwrap();
+            (due.is_empty() && self.graph.deliver.is_at_rest()).then_some(())
+        })
+        .await;
+    }
+
+    fn outcomes(&self) -> Vec<&'static str> {
+        self.platform()
+            .sends()
+            .iter()
+            .map(|send| send.outcome)
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_parks_the_instance_and_keeps_the_order() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform().script(Scripted::Fail(limited()));
+    let (first, said) = say(&mut host, "c", &["a", "b"]).await;
+    let now = host.graph.base.now();
+    let waits = host
+        .until_said((&first, said[0]), |delivery| delivery.next_at > now)
+        .await;
+    assert_eq!((waits.next_at, waits.tries), (now + THIRTY, 0));
+    // Another conversation of the same instance waits, too.
+    let (second, other) = say(&mut host, "d", &["c"]).await;
+    host.until_said((&second, other[0]), |_| true).await;
+    host.until_lanes_rest().await;
+    assert_eq!(host.outcomes(), ["failed"]);
+    host.advance(THIRTY);
+    assert_eq!(
+        host.until_seen(&address("c"), 2).await,
+        ["agent: a", "agent: b"]
+    );
+    assert_eq!(host.until_seen(&address("d"), 1).await, ["agent: c"]);
+}
+
+#[tokio::test]
+async fn a_failure_that_may_pass_is_tried_again_and_keeps_the_order() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform().script(Scripted::Fail(transient()));
+    let (inside, said) = say(&mut host, "c", &["a", "b"]).await;
+    let waits = host
+        .until_said((&inside, said[0]), |delivery| delivery.tries == 1)
+        .await;
+    assert_eq!(
+        waits.next_at,
+        host.graph.base.now() + Duration::from_secs(2)
+    );
+    assert_eq!(
+        waits.last_error.as_deref(),
+        Some("sending failed for now: scripted")
+    );
+    host.until_lanes_rest().await;
+    host.advance(Duration::from_secs(2));
+    assert_eq!(
+        host.until_seen(&address("c"), 2).await,
+        ["agent: a", "agent: b"]
+    );
+    assert_eq!(host.outcomes(), ["failed", "sent", "sent"]);
+}
+
+async fn check_lost_answer(caps: ChannelCaps, status: DeliveryStatus, outcomes: &[&str]) {
+    let mut host = Bench::with_caps(PLAIN, caps).start().await;
+    host.platform().script(Scripted::TakeAndLoseAnswer);
+    let (inside, said) = say(&mut host, "c", &["a", "b"]).await;
+    until("it is settled", async || {
+        host.advance(Duration::from_secs(1));
+        let all = host
+            .store()
+            .delivery_by_seq(inside.id.session, said[0])
+            .await
+            .unwrap()?;
+        (all.status == status).then_some(())
+    })
+    .await;
+    assert_eq!(
+        host.until_seen(&address("c"), 2).await,
+        ["agent: a", "agent: b"]
+    );
+    host.until_said((&inside, said[1]), |delivery| {
+        delivery.status == DeliveryStatus::Sent
+    })
+    .await;
+    assert_eq!(host.outcomes(), outcomes);
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_makes_nobody_see_anything_twice() {
+    check_lost_answer(
+        all_caps(),
+        DeliveryStatus::Sent,
+        &["ambiguous", "sent", "sent"],
+    )
+    .await;
+    check_lost_answer(no_dedupe(), DeliveryStatus::Unknown, &["ambiguous", "sent"]).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_dead_and_holds_nothing_back() {
+    let mut host = Host::new(PLAIN).await;
+    let reason = "no such chat".to_owned();
+    host.platform()
+        .script(Scripted::Fail(ChannelError::Permanent { reason }));
+    let (inside, said) = say(&mut host, "c", &["a", "b"]).await;
+    assert_eq!(host.until_seen(&address("c"), 1).await, ["agent: b"]);
+    let dead = host
+        .until_said((&inside, said[0]), |delivery| delivery.ended_at.is_some())
+        .await;
+    assert_eq!(dead.status, DeliveryStatus::Dead);
+    assert_eq!(
+        dead.last_error.as_deref(),
+        Some("refused for good: no such chat")
+    );
+    let failed = host.store().failed_deliveries(10).await.unwrap();
+    assert_eq!(failed.len(), 1);
+}
+
+#[tokio::test]
+async fn refused_credentials_keep_everything_until_they_are_mended() {
+    let mut host = Host::new(PLAIN).await;
+    let reason = "the token is wrong".to_owned();
+    host.platform()
+        .script(Scripted::Fail(ChannelError::Unauthorized { reason }));
+    let (first, said) = say(&mut host, "c", &["a"]).await;
+    let now = host.graph.base.now();
+    host.until_said((&first, said[0]), |delivery| delivery.next_at > now)
+        .await;
+    let (second, other) = say(&mut host, "d", &["b"]).await;
+    host.until_said((&second, other[0]), |_| true).await;
+    host.until_lanes_rest().await;
+    assert_eq!(host.outcomes(), ["failed"]);
+    host.advance(Duration::from_mins(5));
+    host.until_seen(&address("c"), 1).await;
+    host.until_seen(&address("d"), 1).await;
+}
+
+#[tokio::test]
+async fn defect_18_what_nobody_took_is_never_delivered() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform().leave(&address("c"));
+    let (absent, said) = say(&mut host, "c", &["a", "b"]).await;
+    let parked = host
+        .until_said((&absent, said[0]), |delivery| delivery.parked)
+        .await;
+    assert_eq!((parked.status, parked.tries), (DeliveryStatus::Pending, 0));
+    host.until_lanes_rest().await;
+    assert_eq!(host.outcomes(), ["absent"]);
+
+    // Nor is it where the channel itself is gone.
+    host.hand_over(event_in("d", "m1")).await.unwrap();
+    let mut gone = host.enter().await;
+    let seq = gone.offer()[0].seq;
+    let instance = host.graph.registry.remove(&one()).unwrap();
+    let other = gone.finish(vec![(seq, Handled::Done)], vec![post(seq, "c")]);
+    let waits = host
+        .until_said((&gone, other[0]), |delivery| delivery.last_error.is_some())
+        .await;
+    assert_eq!((waits.status, waits.tries), (DeliveryStatus::Pending, 0));
+    assert_eq!(
+        waits.last_error.as_deref(),
+        Some("its channel is not configured")
+    );
+    host.until_lanes_rest().await;
+
+    host.graph.registry.add(one(), instance);
+    host.advance(Duration::from_mins(1));
+    assert_eq!(host.until_seen(&address("d"), 1).await, ["agent: c"]);
+    assert_eq!(host.outcomes(), ["absent", "sent"]);
+    host.platform().come_back(&address("c"));
+    assert_eq!(
+        host.until_seen(&address("c"), 2).await,
+        ["agent: a", "agent: b"]
+    );
+}
+
+#[tokio::test]
+async fn a_split_message_goes_on_at_the_part_that_failed() {
+    let caps = ChannelCaps {
+        text: TextLimit::Chars(10),
+        ..all_caps()
+    };
+    let mut host = Bench::with_caps(PLAIN, caps).start().await;
+    host.platform().script(Scripted::Take);
+    host.platform().script(Scripted::Fail(transient()));
+    let (inside, said) = say(&mut host, "c", &["one two\n\nthree four\n\nfive six"]).await;
+    let waits = host
+        .until_said((&inside, said[0]), |delivery| delivery.tries == 1)
+        .await;
+    assert_eq!(waits.parts_sent, 1);
+    let first_id = waits.platform_message_id.clone().unwrap();
+    // The next host finds the same parts.
+    let host = host.stop().await.start().await;
+    host.advance(Duration::from_secs(2));
+    let seen = host.until_seen(&address("c"), 3).await;
+    assert_eq!(
+        seen,
+        ["agent: one two", "agent: three four", "agent: five six"]
+    );
+    let sends = host.platform().sends();
+    let parts: Vec<_> = sends
+        .iter()
+        .map(|send| (send.key.part, send.outcome))
+        .collect();
+    assert_eq!(
+        parts,
+        [(0, "sent"), (1, "failed"), (1, "sent"), (2, "sent")]
+    );
+    let sent = host
+        .until_said((&inside, said[0]), |delivery| {
+            delivery.status == DeliveryStatus::Sent
+        })
+        .await;
+    assert_eq!((sent.platform_message_id, sent.tries), (Some(first_id), 0));
+}
+
+/// What an adapter of these tests does with one send, instead of handing it on.
+enum Instead {
+    HandOn,
+    /// Waits for the gate, then hands it on.
+    AfterGate,
+    Fail(ChannelError),
+    /// Somebody comes just before the adapter says that nobody is there.
+    ArriveAndMiss,
+}
+
+type Decide = Box<dyn Fn(&Address, usize) -> Instead + Send + Sync>;
+
+/// An adapter in front of the fake one.
+struct Front {
+    inner: Arc<FakeAdapter>,
+    decide: Decide,
+    calls: Mutex<usize>,
+    /// How often it was asked what the platform can do, which is once a try of a lane.
+    asked: AtomicUsize,
+    inbox: Mutex<Option<Inbox>>,
+    gate_tx: watch::Sender<bool>,
+}
+
+impl Front {
+    /// Puts an adapter in front that asks `decide`, with the number of the call from 0.
+    fn put(bench: &mut Bench, decide: Decide) -> Arc<Self> {
+        let front = Arc::new(Self {
+            inner: bench.platform.adapter(one()),
+            decide,
+            calls: Mutex::new(0),
+            asked: AtomicUsize::new(0),
+            inbox: Mutex::new(None),
+            gate_tx: watch::Sender::new(false),
+        });
+        let adapter: Arc<dyn ChannelAdapter> = Arc::<Self>::clone(&front);
+        bench.adapter = Some(adapter);
+        front
+    }
+}
+
+#[async_trait]
+impl ChannelAdapter for Front {
+    fn caps(&self) -> &ChannelCaps {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.inner.caps()
+    }
+
+    async fn probe(&self) -> Result<BotIdentity, ChannelError> {
+        self.inner.probe().await
+    }
+
+    async fn run(&self, cx: ChannelContext) -> Result<(), ChannelError> {
+        *self.inbox.lock().unwrap() = Some(cx.inbox.clone());
+        self.inner.run(cx).await
+    }
+
+    async fn send(
+        &self,
+        to: &Address,
+        op: &OutboundOp,
+        key: PartKey,
+    ) -> Result<Sent, ChannelError> {
+        let call = {
+            let mut calls = self.calls.lock().unwrap();
+            *calls += 1;
+            *calls - 1
+        };
+        match (self.decide)(to, call) {
+            Instead::HandOn => {}
+            Instead::AfterGate => {
+                let mut gate_rx = self.gate_tx.subscribe();
+                gate_rx.wait_for(|open| *open).await.unwrap();
+            }
+            Instead::Fail(error) => return Err(error),
+            Instead::ArriveAndMiss => {
+                let inbox = self.inbox.lock().unwrap().clone().unwrap();
+                inbox.present(to).await;
+                return Err(ChannelError::Absent);
+            }
+        }
+        self.inner.send(to, op, key).await
+    }
+}
+
+#[tokio::test]
+async fn somebody_who_comes_while_a_delivery_is_parked_is_noticed() {
+    let mut bench = Bench::new(PLAIN);
+    Front::put(
+        &mut bench,
+        Box::new(|_to, call| match call {
+            0 => Instead::ArriveAndMiss,
+            _ => Instead::HandOn,
+        }),
+    );
+    let mut host = bench.start().await;
+    let (_inside, _said) = say(&mut host, "c", &["a"]).await;
+    assert_eq!(host.until_seen(&address("c"), 1).await, ["agent: a"]);
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_blocked_delays_no_other() {
+    let mut bench = Bench::new(PLAIN);
+    let front = Front::put(
+        &mut bench,
+        Box::new(|to, _call| match to.chat.as_str() {
+            "c" => Instead::AfterGate,
+            _ => Instead::HandOn,
+        }),
+    );
+    let mut host = bench.start().await;
+    say(&mut host, "c", &["a"]).await;
+    until("the first is being sent", async || {
+        (front.gate_tx.receiver_count() > 0).then_some(())
+    })
+    .await;
+    say(&mut host, "d", &["b", "c"]).await;
+    assert_eq!(
+        host.until_seen(&address("d"), 2).await,
+        ["agent: b", "agent: c"]
+    );
+    assert_eq!(host.seen(&address("c")), Vec::<String>::new());
+    front.gate_tx.send_replace(true);
+    assert_eq!(host.until_seen(&address("c"), 1).await, ["agent: a"]);
+}
+
+/// A lane that is in the middle of its work heeds a limit that another one ran into.
+#[tokio::test]
+async fn a_rate_limit_holds_for_lanes_that_are_busy_already() {
+    let mut bench = Bench::new(PLAIN);
+    let front = Front::put(
+        &mut bench,
+        Box::new(|to, call| match (to.chat.as_str(), call) {
+            ("c", 0) => Instead::AfterGate,
+            (_, 1) => Instead::Fail(limited()),
+            _ => Instead::HandOn,
+        }),
+    );
+    let mut host = bench.start().await;
+    let (busy, said) = say(&mut host, "c", &["a", "b"]).await;
+    until("the first is being sent", async || {
+        (front.gate_tx.receiver_count() > 0).then_some(())
+    })
+    .await;
+    let (other, limited) = say(&mut host, "d", &["c"]).await;
+    let now = host.graph.base.now();
+    host.until_said((&other, limited[0]), |delivery| delivery.next_at > now)
+        .await;
+    front.gate_tx.send_replace(true);
+    host.until_said((&busy, said[0]), |delivery| {
+        delivery.status == DeliveryStatus::Sent
+    })
+    .await;
+    host.until_lanes_rest().await;
+    assert_eq!(host.seen(&address("c")), ["agent: a"]);
+    host.advance(THIRTY);
+    assert_eq!(
+        host.until_seen(&address("c"), 2).await,
+        ["agent: a", "agent: b"]
+    );
+    assert_eq!(host.until_seen(&address("d"), 1).await, ["agent: c"]);
+}
+
+/// A store that takes no attempts is asked again later, not over and over.
+#[tokio::test]
+async fn a_lane_that_can_not_write_its_attempts_down_does_not_spin() {
+    let mut bench = Bench::new(PLAIN);
+    let front = Front::put(&mut bench, Box::new(|_to, _call| Instead::HandOn));
+    let mut host = bench.start().await;
+    let central = sql(&host.graph.base.dirs.database());
+    central
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE INSERT ON attempts
+         BEGIN SELECT RAISE(ABORT, 'broken by the test'); END",
+        )
+        .unwrap();
+    let before = front.asked.load(Ordering::SeqCst);
+    let (inside, said) = say(&mut host, "c", &["a"]).await;
+    host.until_said((&inside, said[0]), |_| true).await;
+    until("the lane was tried", async || {
+        (front.asked.load(Ordering::SeqCst) > before + 1 && host.graph.deliver.is_at_rest())
+            .then_some(())
+    })
+    .await;
+    let asked = front.asked.load(Ordering::SeqCst);
+    for _ in 0..50 {
+        // As long as all of these take, a lane that spins would come by many times.
+        host.store().counts().await.unwrap();
+    }
+    let more = front.asked.load(Ordering::SeqCst) - asked;
+    assert!(more <= 4, "{more}");
+    assert_eq!(host.outcomes(), Vec::<&str>::new());
+    central.execute_batch("DROP TRIGGER broken").unwrap();
+    host.nudge();
+    assert_eq!(host.until_seen(&address("c"), 1).await, ["agent: a"]);
+}
+
+/// What the platform took is on record as soon as the store takes it, without another host.
+#[tokio::test]
+async fn a_store_that_fails_for_a_while_stops_no_lane_for_ever() {
+    let mut host = Host::new(PLAIN).await;
+    let central = sql(&host.graph.base.dirs.database());
+    central
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE UPDATE ON attempts
+         BEGIN SELECT RAISE(ABORT, 'broken by the test'); END",
+        )
+        .unwrap();
+    let (inside, said) = say(&mut host, "c", &["a", "b"]).await;
+    host.until_seen(&address("c"), 1).await;
+    central.execute_batch("DROP TRIGGER broken").unwrap();
+    for seq in said {
+        host.until_said((&inside, seq), |delivery| {
+            delivery.status == DeliveryStatus::Sent
+        })
+        .await;
+    }
+    assert_eq!(host.seen(&address("c")), ["agent: a", "agent: b"]);
+    assert_eq!(host.outcomes(), ["sent", "sent"]);
+}

@@ -1,0 +1,80 @@
+//! The whole program as a person meets it: started, written to, killed, attacked from inside.
+//!
+//! Each case runs once behind each wall. What a case needs is in its environment:
+//! `ANCHORHOLD_BIN` and `ANCHORHOLD_RUNNER` (the two programs; else those of this build),
+//! `DOCKER_HOST` and `ANCHORHOLD_IMAGE` (the engine and the image that agents run in).
+
+pub(crate) mod deaths;
+mod forge;
+pub(crate) mod harness;
+pub(crate) mod hostile;
+pub(crate) mod hosts;
+pub(crate) mod inside;
+pub(crate) mod person;
+pub(crate) mod talks;
+pub(crate) mod wall;
+
+/// Makes a test of each case, behind one wall.
+#[macro_export]
+macro_rules! all_cases {
+    ($wall:expr) => {
+        $crate::cases! { $wall =>
+            talks::{
+                a_pipe_of_two_lines_gets_both_answers_in_order,
+                a_message_that_is_given_up_fails_the_command,
+                what_the_agent_can_do_arrives,
+                files_go_both_ways,
+                thirty_at_once_are_answered_in_order,
+                two_sessions_talk_at_once,
+                defect_18_what_nobody_reads_is_kept_and_comes_in_order,
+                defect_58_a_sandbox_has_a_log_and_no_log_has_the_words,
+            },
+            deaths::{
+                a_runner_that_dies_in_mid_turn_is_retried_and_answers_once,
+                a_sandbox_killed_from_outside_is_retried_and_answers_once,
+                what_always_dies_is_given_up_visibly,
+                what_hangs_is_replaced_and_given_up_visibly,
+                words_that_came_with_a_hanging_message_are_answered,
+                a_new_host_adopts_what_a_killed_one_left_running,
+                a_new_host_replaces_what_died_with_the_old_one,
+            },
+            hosts::{
+                a_second_host_is_refused,
+                a_stop_lets_the_turn_end,
+                a_changed_configuration_is_taken_over,
+                a_broken_configuration_is_told_completely,
+                two_installations_leave_each_other_alone,
+            },
+            inside::{
+                nothing_outside_can_be_written,
+                nothing_of_the_host_is_visible,
+                there_is_no_network_and_no_privilege,
+            },
+            hostile::{
+                defect_01_a_link_in_the_outbox_is_not_followed,
+                defect_02_an_outbox_that_is_a_link_is_not_followed,
+                defect_03_a_database_that_is_a_link_is_not_opened,
+                defect_55_one_bad_session_stops_nobody_else,
+                a_file_that_is_no_database_is_put_aside,
+                a_locked_database_holds_up_nobody_else,
+                forged_rows_are_refused,
+                a_row_numbered_beyond_all_silences_nobody,
+                a_row_with_the_last_number_silences_nobody,
+                an_end_numbered_beyond_all_silences_nobody,
+                a_lost_database_and_a_death_come_to_an_end,
+                a_closed_folder_is_told_and_holds_up_nobody_else,
+            },
+        }
+    };
+}
+
+/// Makes a test of each named case.
+#[macro_export]
+macro_rules! cases {
+    ($wall:expr => $($module:ident::{$($name:ident),* $(,)?}),* $(,)?) => {$($(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            Box::pin(e2e::$module::$name($wall)).await;
+        }
+    )*)*};
+}
