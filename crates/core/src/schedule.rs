@@ -86,8 +86,10 @@ impl FairQueue {
 /// have been idle for longest make room, one for each that waits and no more.
 pub fn plan(queue: &mut FairQueue, running: &[Running], limit: usize) -> Plan {
     let mut plan = Plan::default();
-    for _ in running.len()..limit {
-        plan.start.extend(queue.pop());
+    while running.len() + plan.start.len() < limit
+        && let Some(session) = queue.pop()
+    {
+        plan.start.push(session);
     }
     let mut idle: Vec<(Duration, &Running)> = running
         .iter()

@@ -46,9 +46,10 @@ const LANES_LIMIT: u32 = 64;
 const SEND_LIMIT: Duration = Duration::from_mins(1);
 /// With every nudge lost, lanes are still looked at this often.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// How often, and how long apart, what came of an attempt is recorded where the store fails.
+/// How long a lane waits where the store fails, and how often it tries to record what came of an
+/// attempt.
+const STORE_WAIT: Duration = Duration::from_secs(1);
 const SETTLE_TRIES: u32 = 600;
-const SETTLE_WAIT: Duration = Duration::from_secs(1);
 /// How long a delivery waits whose channel is not configured.
 const NO_CHANNEL: Duration = Duration::from_mins(1);
 
@@ -178,19 +179,20 @@ impl Deliver {
 
     /// Sends the oldest delivery of one lane, if it is due.
     async fn lane(self, lane: Address) {
-        let step = if self.shutdown.is_cancelled() {
-            Ok(())
-        } else {
-            self.lane_step(&lane).await
-        };
-        self.busy().remove(&lane);
-        match step {
-            // Whether it goes on is seen where every lane is, so that it heeds what others met.
-            Ok(()) => self.nudge(),
-            // Not at once: what failed would fail again, and again.
-            Err(failure) => error!(channel = %lane.channel, chat = %lane.chat,
-                error = %report(&*failure), "lane stopped"),
+        if !self.shutdown.is_cancelled()
+            && let Err(failure) = self.lane_step(&lane).await
+        {
+            error!(channel = %lane.channel, chat = %lane.chat,
+                error = %report(&*failure), "lane stopped");
+            // What failed would fail again at once.
+            tokio::select! {
+                () = tokio::time::sleep(STORE_WAIT) => {}
+                () = self.shutdown.cancelled() => {}
+            }
         }
+        self.busy().remove(&lane);
+        // Whether it goes on is seen where every lane is, so that it heeds what others met.
+        self.nudge();
     }
 
     /// Tries the oldest delivery of a lane once.
@@ -373,7 +375,7 @@ impl Deliver {
                 Err(failure) => error!(error = %report(&failure), "attempt not settled yet"),
             }
             tokio::select! {
-                () = tokio::time::sleep(SETTLE_WAIT) => {}
+                () = tokio::time::sleep(STORE_WAIT) => {}
                 () = self.shutdown.cancelled() => break,
             }
         }

@@ -28,6 +28,7 @@ use crate::{
     base::{Base, mint},
     blocking::blocking,
     deliver::{Deliver, outgoing::Outgoing},
+    live::Ending,
     notice::{self, Cause},
     registry::Registry,
     report::report,
@@ -238,7 +239,15 @@ impl Ingest {
                 Ok(appended) => return Ok(appended),
             }
         }
-        Ok(self.try_append(event, hearing).await??)
+        let last = self.try_append(event, hearing).await?;
+        if last
+            .as_ref()
+            .is_err_and(anchorhold_sessiondb::Error::is_later)
+        {
+            // A sandbox can lock what it may only read: one that keeps at it has to go.
+            self.base.live.condemn(hearing.session, Ending::Untrusted);
+        }
+        Ok(last?)
     }
 
     /// Some sessions could not take the message. Where no other has, nobody is told anything but

@@ -195,14 +195,18 @@ impl Bench {
     }
 }
 
-/// A connection to a database, to damage it or to spy.
+/// A connection to a session's file, to damage it.
+fn sql(path: &Utf8Path) -> rusqlite::Connection {
+    open(path, LIMIT)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the tests put things into the files that no program of ours would"
 )]
-fn sql(path: &Utf8Path) -> rusqlite::Connection {
+fn open(path: &Utf8Path, patience: Duration) -> rusqlite::Connection {
     let connection = rusqlite::Connection::open(path).unwrap();
-    connection.busy_timeout(LIMIT).unwrap();
+    connection.busy_timeout(patience).unwrap();
     connection
 }
 
@@ -238,6 +242,29 @@ impl Host {
     fn nudge(&self) {
         self.graph.deliver.nudge();
         self.graph.sweep_nudge.notify_one();
+    }
+
+    /// Makes each such change (`INSERT`, `UPDATE`) of a table of the central database fail.
+    async fn break_table(&self, change: &str, table: &str) {
+        self.change_schema(&format!(
+            "CREATE TRIGGER broken BEFORE {change} ON {table}
+             BEGIN SELECT RAISE(ABORT, 'broken by the test'); END"
+        ))
+        .await;
+    }
+
+    /// Takes [`Self::break_table`] back.
+    async fn mend_table(&self) {
+        self.change_schema("DROP TRIGGER broken").await;
+    }
+
+    async fn change_schema(&self, change: &str) {
+        // Who holds the lock needs this thread to let go of it: so it is never waited for in place.
+        let central = open(&self.graph.base.dirs.database(), Duration::ZERO);
+        until("the schema is changed", async || {
+            central.execute_batch(change).ok()
+        })
+        .await;
     }
 
     /// Hands a message over as an adapter would.

@@ -73,10 +73,16 @@ fn outbound_hostile(layout: &Layout, flags: OpenFlags) -> Result<Option<Connecti
         // Refuses what is no plain file: SQLite would open it, and a pipe would block it.
         open_plain(&dir, &layout.out_dir, companion, OUTBOUND_LIMIT_BYTES)?;
     }
-    let mut header = [0_u8; 20];
-    if file.read_exact(&mut header).is_err() {
-        // Shorter than a header: its writer has not committed yet.
+    let len = file.metadata().map_err(Error::io(&path, "look at"))?.len();
+    if len == 0 {
+        // Its writer has not committed yet.
         return Ok(None);
+    }
+    // What is shorter than a header keeps its zeros, and is refused below.
+    let mut header = [0_u8; 20];
+    if len >= 20 {
+        file.read_exact(&mut header)
+            .map_err(Error::io(&path, "read"))?;
     }
     // Bytes 18 and 19 say 2 for a WAL file (<https://sqlite.org/fileformat.html#the_database_header>).
     if header.get(18..20) != Some(&[1, 1]) {

@@ -68,6 +68,11 @@ fn starts_what_fits_and_no_more() {
 }
 
 #[test]
+fn no_limit_at_all_is_no_work_at_all() {
+    check(&[(1, 11)], &[], usize::MAX, &[11], &[]);
+}
+
+#[test]
 fn stops_what_was_idle_for_its_limit() {
     check(&[], &[idle(1, 599), idle(2, 600), busy(3)], 4, &[], &[2]);
 }

@@ -6,20 +6,6 @@ use anchorhold_runner::runtime::Runtime;
 
 use super::*;
 
-/// Makes every insert into a table of the central database fail, or mends it.
-fn break_table(host: &Host, table: &str, broken: bool) {
-    let file = sql(&host.graph.base.dirs.database());
-    let change = if broken {
-        format!(
-            "CREATE TRIGGER broken BEFORE INSERT ON {table}
-             BEGIN SELECT RAISE(ABORT, 'broken by the test'); END"
-        )
-    } else {
-        "DROP TRIGGER broken".to_owned()
-    };
-    file.execute_batch(&change).unwrap();
-}
-
 /// The platform's ids of what is in a session's file.
 fn in_file(host: &Host, session: SessionId) -> Vec<String> {
     let rows = host
@@ -67,14 +53,14 @@ async fn the_platform_is_told_when_the_message_is_kept_and_hears_one_answer() {
 #[tokio::test]
 async fn a_store_that_fails_acknowledges_nothing_and_loses_nothing() {
     let mut host = Host::new(PLAIN).await;
-    break_table(&host, "events", true);
+    host.break_table("INSERT", "events").await;
     let taken = host.hand_over(event("m1")).await;
     assert!(
         matches!(taken, Err(IntakeError::Unavailable(_))),
         "{taken:?}"
     );
     host.platform().say(event("m1"));
-    break_table(&host, "events", false);
+    host.mend_table().await;
 
     // The platform still has it and offers it again.
     let mut inside = host.enter().await;

@@ -111,3 +111,22 @@ async fn a_file_that_changes_is_noticed() {
     fs::remove_file(&bench.config).unwrap();
     assert!(!noticed("something else").await);
 }
+
+/// A file that is just being written is not taken for a shorter configuration.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_half_written_is_left_until_it_is_whole() {
+    let bench = Bench::new(PLAIN);
+    let watched = Watched::new(bench.config.clone(), PLAIN.as_bytes().to_vec());
+    fs::write(&bench.config, "").unwrap();
+    let looked_at_once = tokio::time::timeout(Duration::from_secs(3), watched.changed());
+    assert!(looked_at_once.await.is_err());
+    let written_meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        fs::write(&bench.config, PLAIN).unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    };
+    tokio::select! {
+        () = watched.changed() => panic!("an empty file was taken over"),
+        () = written_meanwhile => {}
+    }
+}

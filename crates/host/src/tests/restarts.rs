@@ -9,7 +9,6 @@ use anchorhold_sessiondb::{
     Chat, HostSide, Inbound, NewInbound, RunnerSide,
     progress::{self, Progress},
 };
-
 use anchorhold_store::Durability;
 
 use super::*;

@@ -202,17 +202,19 @@ fn a_damaged_or_truncated_file_is_noticed_and_put_aside() {
     assert_eq!(refusal(&bench), "damaged");
     heals(&bench);
 
-    let bench = answered();
-    fs::write(
-        bench.outbound_path(),
+    for text in [
         "this is no database at all, just text",
-    )
-    .unwrap();
-    assert_eq!(
-        refusal(&bench),
-        "it is no SQLite file with a rollback journal"
-    );
-    heals(&bench);
+        "x",
+        "SQLite format 3",
+    ] {
+        let bench = answered();
+        fs::write(bench.outbound_path(), text).unwrap();
+        assert_eq!(
+            refusal(&bench),
+            "it is no SQLite file with a rollback journal"
+        );
+        heals(&bench);
+    }
 }
 
 #[test]
