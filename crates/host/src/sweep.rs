@@ -18,7 +18,9 @@ use crate::{
 
 /// The longest time between two sweeps.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often sessions whose files had a fault are tried again.
+/// How often chores are done.
+const CHORES_EVERY: Duration = Duration::from_secs(10);
+/// After this time a session whose files had a fault is tried again.
 const FAULTS_EVERY: Duration = Duration::from_mins(1);
 /// How many sessions one sweep wakes.
 const SESSIONS_LIMIT: u32 = 1_000;
@@ -58,13 +60,13 @@ impl Sweep {
 
     /// Sweeps until shutdown.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut faults_at = self.base.mono();
+        let mut chores_at = self.base.mono();
         loop {
             self.once().await;
-            if self.base.mono() >= faults_at {
-                faults_at = self.base.mono() + FAULTS_EVERY;
-                if let Err(failure) = self.forgive_faults().await {
-                    error!(error = %report(&failure), "can't look at faults");
+            if self.base.mono() >= chores_at {
+                chores_at = self.base.mono() + CHORES_EVERY;
+                if let Err(failure) = self.chores().await {
+                    error!(error = %report(&failure), "chores not done");
                 }
             }
             tokio::select! {
@@ -86,6 +88,12 @@ impl Sweep {
                 error!(%session, error = %report(&failure), "session can't be examined");
             }
         }
+    }
+
+    /// What has to be done now and then, off the path of messages.
+    async fn chores(&self) -> Result<(), StoreError> {
+        self.base.store.fold_log().await?;
+        self.forgive_faults().await
     }
 
     /// A fault of the host's own side, as of a full disk, may be mended by now: it is tried again,

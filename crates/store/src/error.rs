@@ -165,6 +165,8 @@ operations! {
     SessionWork { session: SessionId } = "could not read the work of session {session}";
     /// See [`crate::Store::message`].
     Message { session: SessionId, seq: i64 } = "could not read message {seq} of session {session}";
+    /// See [`crate::Store::fold_log`].
+    FoldLog {} = "could not fold the write-ahead log into the database";
     /// See [`crate::Store::platform_message_id`].
     PlatformMessageId { message: MessageId } = "could not read the platform's id of message {message}";
     /// See [`crate::Store::pending_messages`].

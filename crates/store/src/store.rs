@@ -24,6 +24,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Readers never wait for the writer, so two are enough for a listing beside the data path.
 const READERS: u32 = 2;
+/// A log of so many pages is folded in by the commit that meets it, at the cost of syncs on the path
+/// of a message. [`Store::fold_log`] keeps it from coming to that.
+const LOG_PAGES_LIMIT: &str = "10000";
 /// The most problems that [`Store::health`] reports.
 const PROBLEMS_LIMIT: usize = 20;
 
@@ -75,6 +78,7 @@ impl Store {
             .clone()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", LOG_PAGES_LIMIT)
             .synchronous(SqliteSynchronous::Normal);
         let writer = pool(1).connect_with(writing).await.map_err(failed)?;
         MIGRATIONS
@@ -114,6 +118,18 @@ impl Store {
             readers,
             path: path.to_owned(),
         })
+    }
+
+    /// Folds the write-ahead log into the file, as far as no reader needs it. To be called now and
+    /// then, off the path of messages; costs nothing where nothing was written since.
+    pub async fn fold_log(&self) -> Result<(), Error> {
+        let failed = |source| Error::FoldLog { source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(())
     }
 
     /// Waits for the calls that run, then closes the file. Every clone is closed with it.

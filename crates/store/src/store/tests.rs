@@ -241,3 +241,28 @@ async fn looking_changes_nothing_and_makes_nothing() {
     assert!(Store::open_reading(&absent).await.is_err());
     assert!(!absent.exists());
 }
+
+#[tokio::test]
+async fn the_log_is_folded_in_when_it_is_asked_for_and_not_by_a_commit() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    let file = || {
+        fs::metadata(place.store.path())
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    place.store.fold_log().await.unwrap();
+    let folded = file();
+    for n in 1..300 {
+        let message = message(session, n * 2);
+        place
+            .store
+            .record_event(&event(n * 2, vec![message]))
+            .await
+            .unwrap();
+    }
+    assert_eq!(file(), folded);
+    place.store.fold_log().await.unwrap();
+    assert!(file() > folded);
+}
