@@ -18,7 +18,7 @@ use anchorhold_core::{
     ids::{OutboundId, PlatformMessageId},
     outbound::OutboundOp,
 };
-use anchorhold_sessiondb::Seq;
+use anchorhold_sessiondb::{Disposition, Seq};
 use anchorhold_store::{
     Durability, Error as StoreError,
     attempts::{AttemptId, Settled, Unattempted},
@@ -264,6 +264,10 @@ impl Deliver {
                 let (side, names) = (self.base.files(session), files.clone());
                 match blocking(move || side.read_outbox(seq, &names)).await? {
                     Ok(files) => resolved.files = files,
+                    Err(failure) if failure.disposition() != Disposition::Quarantine => {
+                        // The host's own trouble is no reason to give the delivery up.
+                        return Err(failure.into());
+                    }
                     Err(failure) => {
                         warn!(error = %report(&failure), "outbox refused");
                         return Ok(Err(
