@@ -184,6 +184,15 @@ impl OutboundId {
         let (high, low) = session.uuid().as_u64_pair();
         Self(Uuid::from_u64_pair(high, low ^ seq.unsigned_abs()))
     }
+
+    /// The id of the host's own word about this delivery: however often it is said, it is one.
+    #[must_use]
+    pub fn notice(self) -> Self {
+        // A bit that is neither the version's nor the variant's, and above all sequence numbers.
+        const NOTICE: u64 = 1 << 60;
+        let (high, low) = self.0.as_u64_pair();
+        Self(Uuid::from_u64_pair(high, low ^ NOTICE))
+    }
 }
 
 fn check_platform_id(kind: &'static str, text: &str) -> Result<(), IdError> {

@@ -13,11 +13,7 @@ use std::{
 };
 
 use anchorhold_channel::{ChannelError, PartKey};
-use anchorhold_core::{
-    address::Address,
-    ids::{OutboundId, PlatformMessageId},
-    outbound::OutboundOp,
-};
+use anchorhold_core::{address::Address, ids::PlatformMessageId, outbound::OutboundOp};
 use anchorhold_sessiondb::{Disposition, Seq};
 use anchorhold_store::{
     Durability, Error as StoreError,
@@ -29,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    base::{Base, mint},
+    base::Base,
     blocking::blocking,
     deliver::{
         outcome::{after_failure, after_interruption, later},
@@ -434,20 +430,21 @@ impl Deliver {
     /// Ends a delivery that can't be sent at all, and tells the person.
     async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), Failure> {
         error!(error = %why, "delivery can't be sent");
-        let dead = Unattempted::Dead { why: why.clone() };
-        self.base
-            .store
-            .settle_unattempted(delivery.id, &dead, self.base.now())
-            .await?;
         let outgoing = Outgoing::notice(notice::rejected(&why));
         let told = NewDelivery {
-            id: mint!(self.base, OutboundId),
+            id: delivery.id.notice(),
             address: delivery.address.clone(),
             in_reply_to: delivery.in_reply_to,
             kind: outgoing.kind().to_owned(),
             payload: outgoing.encode()?,
         };
-        self.say(told, delivery.session).await;
+        // First the word, which is one however often it is said, then the end: a host that dies in
+        // between says it again and nothing is given up in silence.
+        let (store, now) = (&self.base.store, self.base.now());
+        store.new_delivery(delivery.session, &told, now).await?;
+        store
+            .settle_unattempted(delivery.id, &Unattempted::Dead { why }, now)
+            .await?;
         Ok(())
     }
 

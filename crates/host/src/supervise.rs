@@ -12,6 +12,7 @@ use anchorhold_core::{
 use anchorhold_store::Store;
 use async_trait::async_trait;
 use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::{base::Base, registry::Instance, report::report};
@@ -26,8 +27,15 @@ const STEADY: Duration = Duration::from_mins(5);
 /// How long an instance with refused credentials rests: only an operator can mend it.
 const UNAUTHORIZED: Duration = Duration::from_mins(5);
 
-/// Runs one instance until its shutdown token fires.
-pub async fn supervise(base: Base, name: ChannelName, instance: Instance, intake: Arc<dyn Intake>) {
+/// Runs one instance until its shutdown token fires. The adapter runs as a task of its own among
+/// `tasks`, so that one that panics is one that failed.
+pub async fn supervise(
+    base: Base,
+    name: ChannelName,
+    instance: Instance,
+    intake: Arc<dyn Intake>,
+    tasks: TaskTracker,
+) {
     let cursors: Arc<dyn CursorStore> = Arc::new(Cursors {
         store: base.store.clone(),
     });
@@ -40,7 +48,14 @@ pub async fn supervise(base: Base, name: ChannelName, instance: Instance, intake
             shutdown: instance.shutdown.clone(),
         };
         let began = base.mono();
-        let ended = instance.adapter.run(cx).await;
+        let adapter = Arc::clone(&instance.adapter);
+        let ended = tasks.spawn(async move { adapter.run(cx).await }).await;
+        let ended = ended.unwrap_or_else(|panicked| {
+            Err(ChannelError::Transient {
+                doing: "running the adapter",
+                source: Box::new(panicked),
+            })
+        });
         if instance.shutdown.is_cancelled() {
             info!(channel = %name, "channel stopped");
             return;

@@ -65,4 +65,6 @@ fn the_same_row_has_the_same_id_and_no_two_rows_share_one() {
     assert_ne!(id, OutboundId::of_row(one, 5));
     assert_ne!(id, OutboundId::of_row(other, 3));
     assert_eq!(OutboundId::parse(&id.to_string()), Ok(id));
+    assert_ne!(id.notice(), id);
+    assert_eq!(id.notice(), OutboundId::of_row(one, 3).notice());
 }

@@ -269,8 +269,9 @@ impl Graph {
     pub(super) fn start_channel(&self, name: ChannelName, instance: Instance) {
         self.registry.add(name.clone(), instance.clone());
         let intake = Arc::clone(&self.intake);
+        let (base, tasks) = (self.base.clone(), self.channel_tasks.clone());
         self.channel_tasks
-            .spawn(supervise(self.base.clone(), name, instance, intake));
+            .spawn(supervise(base, name, instance, intake, tasks));
     }
 
     /// Builds the channel instances of a new configuration.

@@ -1,7 +1,12 @@
 //! What starts sandboxes fails, and the people who wait are told the truth.
 
-use anchorhold_core::entity::MessageStatus;
-use anchorhold_runner::{fake::FakeFailure, runtime::Runtime};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anchorhold_channel::{
+    BotIdentity, ChannelContext, ChannelError, PartKey, Sent, fake::FakeAdapter,
+};
+use anchorhold_runner::fake::FakeFailure;
+use async_trait::async_trait;
 
 use super::*;
 
@@ -123,4 +128,55 @@ async fn a_sandbox_that_can_not_be_prepared_is_told_once_and_prepared_later() {
     host.enter().await.answer();
     let seen = host.until_seen(&address("c"), 2).await;
     assert_eq!(seen[1], "agent: re text of m1");
+}
+
+/// An adapter with a fault: its first run panics.
+struct Panics {
+    inner: Arc<FakeAdapter>,
+    runs: AtomicU32,
+}
+
+#[async_trait]
+impl ChannelAdapter for Panics {
+    fn caps(&self) -> &ChannelCaps {
+        self.inner.caps()
+    }
+
+    async fn probe(&self) -> Result<BotIdentity, ChannelError> {
+        self.inner.probe().await
+    }
+
+    async fn run(&self, cx: ChannelContext) -> Result<(), ChannelError> {
+        assert_ne!(self.runs.fetch_add(1, Ordering::SeqCst), 0, "scripted");
+        self.inner.run(cx).await
+    }
+
+    async fn send(
+        &self,
+        to: &Address,
+        op: &OutboundOp,
+        key: PartKey,
+    ) -> Result<Sent, ChannelError> {
+        self.inner.send(to, op, key).await
+    }
+}
+
+#[tokio::test]
+async fn an_adapter_that_panics_is_one_that_failed() {
+    let mut bench = Bench::new(PLAIN);
+    let panics = Arc::new(Panics {
+        inner: bench.platform.adapter(ChannelName::parse("one").unwrap()),
+        runs: AtomicU32::new(0),
+    });
+    let adapter: Arc<dyn ChannelAdapter> = Arc::<Panics>::clone(&panics);
+    bench.adapter = Some(adapter);
+    let mut host = bench.start().await;
+    until("the adapter runs again", async || {
+        (panics.runs.load(Ordering::SeqCst) == 2).then_some(())
+    })
+    .await;
+    host.stored("m1").await;
+    host.enter().await.answer();
+    let seen = host.until_seen(&address("c"), 1).await;
+    assert_eq!(seen, ["agent: re text of m1"]);
 }
