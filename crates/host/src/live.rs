@@ -33,7 +33,7 @@ pub struct Live {
 /// Why the host ended a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The host itself stops, or needed the place: no message is to blame.
+    /// The host itself stops: no message is to blame.
     Asked,
     /// It did not work as it should.
     Judged(Verdict),

@@ -8,6 +8,7 @@ use anchorhold_core::{
 };
 use anchorhold_runner::lifecycle::Lifecycle;
 use anchorhold_store::Error as StoreError;
+use jiff::Timestamp;
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -22,6 +23,10 @@ const EVERY: Duration = Duration::from_secs(1);
 const CHORES_EVERY: Duration = Duration::from_secs(10);
 /// After this time a session whose files had a fault is tried again.
 const FAULTS_EVERY: Duration = Duration::from_mins(1);
+/// For how long a message that a platform offers again is known for a duplicate.
+const EVENTS_KEPT: Duration = Duration::from_hours(14 * 24);
+/// How many entries of that ledger go at a time.
+const PRUNE_LIMIT: u32 = 1_000;
 /// How many sessions one sweep wakes.
 const SESSIONS_LIMIT: u32 = 1_000;
 /// From start to the first sign of life.
@@ -93,6 +98,12 @@ impl Sweep {
     /// What has to be done now and then, off the path of messages.
     async fn chores(&self) -> Result<(), StoreError> {
         self.base.store.fold_log().await?;
+        let before = self
+            .base
+            .now()
+            .saturating_sub(EVENTS_KEPT)
+            .unwrap_or(Timestamp::MIN);
+        self.base.store.prune_events(before, PRUNE_LIMIT).await?;
         self.forgive_faults().await
     }
 
@@ -143,6 +154,9 @@ impl Sweep {
         let Some(limits) = self.limits(session).await? else {
             return Ok(());
         };
+        // Whether it has work is what the records say: a wake-up may have been for nothing.
+        let work = self.base.store.session_work(session).await?;
+        self.base.live.note_work(session, work.pending > 0, now);
         let Some(seen) = self.base.live.observe(session, now) else {
             return Ok(());
         };

@@ -228,3 +228,43 @@ async fn defect_48_nobody_waits_for_the_start_of_a_sandbox() {
     assert_eq!(first.texts(), ["text of m1", "text of m2"]);
     assert_eq!(second.texts(), ["text of m1", "text of m2"]);
 }
+
+#[tokio::test]
+async fn a_message_is_known_for_a_duplicate_for_two_weeks_and_then_by_its_sessions_file() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    host.enter().await.answer();
+    host.until_seen(&address("c"), 1).await;
+    let known = async |host: &Host| {
+        let id = platform_id("m1");
+        host.store()
+            .event_seen(&one(), &chat("c"), &id)
+            .await
+            .unwrap()
+    };
+    host.advance(Duration::from_hours(13 * 24));
+    assert_eq!(
+        host.hand_over(event("m1")).await.unwrap(),
+        Accepted::Duplicate
+    );
+    host.advance(Duration::from_hours(2 * 24));
+    until("it is forgotten", async || {
+        (!known(&host).await).then_some(())
+    })
+    .await;
+    // Even then the session's own file knows it.
+    host.stored("m1").await;
+    assert_eq!(in_file(&host, host.session().await), ["m1"]);
+    // Nothing is owed, and the sandbox is not taken for one that has work.
+    let session = host.session().await;
+    until("it is idle again or gone", async || {
+        let live = &host.graph.base.live;
+        let busy = live
+            .sessions()
+            .iter()
+            .any(|(running, _)| *running == session)
+            && live.idle(session, host.bench.clock.mono()).is_none();
+        (!busy).then_some(())
+    })
+    .await;
+}
