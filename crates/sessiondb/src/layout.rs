@@ -105,6 +105,9 @@ pub(crate) fn sync_dir(path: &Utf8Path) -> Result<(), Error> {
         .map_err(Error::io(path, "make durable"))
 }
 
+/// How often a file may be replaced under the host's hands before that counts as an attack.
+const REPLACED_LIMIT: u32 = 16;
+
 /// What was found under a name in a hostile folder.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -117,19 +120,39 @@ pub(crate) enum Found {
 /// Opens `name` in the folder `dir` if it is a plain file of at most `limit_bytes`.
 ///
 /// Links are not followed; a pipe, a device or a socket never blocks and is refused; so is a file
-/// with a second name, since that could be anybody's.
+/// with a second name, since that could be anybody's. One that lost its name between the open and
+/// the look (the runner replaces its progress file and SQLite deletes its journal all the time) is
+/// looked for anew.
 pub(crate) fn open_plain(
     dir: &File,
     dir_path: &Utf8Path,
     name: &str,
     limit_bytes: u64,
 ) -> Result<Found, Error> {
+    for _ in 0..REPLACED_LIMIT {
+        if let Some(found) = try_open_plain(dir, dir_path, name, limit_bytes)? {
+            return Ok(found);
+        }
+    }
+    Err(Error::hostile(
+        &dir_path.join(name),
+        "it is replaced faster than it can be opened",
+    ))
+}
+
+/// One look of [`open_plain`]; `None` if the file lost its name meanwhile.
+fn try_open_plain(
+    dir: &File,
+    dir_path: &Utf8Path,
+    name: &str,
+    limit_bytes: u64,
+) -> Result<Option<Found>, Error> {
     let path = dir_path.join(name);
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
-        Err(Errno::NOENT) => return Ok(Found::Absent),
+        Err(Errno::NOENT) => return Ok(Some(Found::Absent)),
         Err(Errno::LOOP) => return Err(Error::hostile(&path, "it is a symbolic link")),
         Err(Errno::NXIO) => return Err(Error::hostile(&path, "it is a socket or a device")),
         Err(errno) => return Err(Error::io(&path, "open")(errno.into())),
@@ -138,8 +161,10 @@ pub(crate) fn open_plain(
     if !meta.is_file() {
         return Err(Error::hostile(&path, "it is no plain file"));
     }
-    if meta.nlink() != 1 {
-        return Err(Error::hostile(&path, "it has a second name"));
+    match meta.nlink() {
+        0 => return Ok(None),
+        1 => {}
+        _ => return Err(Error::hostile(&path, "it has a second name")),
     }
     if meta.len() > limit_bytes {
         let what = format!(
@@ -148,7 +173,7 @@ pub(crate) fn open_plain(
         );
         return Err(Error::hostile(&path, what));
     }
-    Ok(Found::Plain(file))
+    Ok(Some(Found::Plain(file)))
 }
 
 /// Opens the folder `name` in `dir` without following a link.

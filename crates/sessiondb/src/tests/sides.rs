@@ -347,6 +347,32 @@ fn progress_is_that_of_one_generation() {
     assert_eq!(bench.host.progress(Generation(2)).unwrap(), None);
 }
 
+/// The runner renames a new file over the old one; a look in that very moment holds a file without a
+/// name, which was once taken for an attack and cost a healthy sandbox its life.
+#[test]
+fn progress_is_read_while_it_is_replaced() {
+    let bench = Bench::new();
+    let beat = |beat| Progress {
+        generation: Generation(1),
+        beat,
+        declared_ms: None,
+    };
+    progress::write(bench.host.out_dir(), &beat(0)).unwrap();
+    let out_dir = bench.host.out_dir();
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            (0..20_000).all(|_| matches!(bench.host.progress(Generation(1)), Ok(Some(_))))
+        });
+        for count in 1.. {
+            if looks.is_finished() {
+                break;
+            }
+            progress::write(out_dir, &beat(count)).unwrap();
+        }
+        assert!(looks.join().unwrap());
+    });
+}
+
 #[test]
 fn bells_ring_both_ways_and_a_missing_one_is_no_fault() {
     let bench = Bench::new();
