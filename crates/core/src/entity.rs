@@ -116,6 +116,32 @@ text_enum! {
 }
 
 text_enum! {
+    /// How far the agents of a group may look at and ask to change what the host knows.
+    AdminScope {
+        /// Not at all.
+        Disabled = "disabled",
+        /// Their own group.
+        Group = "group",
+        /// Everything.
+        Global = "global",
+    }
+}
+
+text_enum! {
+    /// Where one request for an approval stands.
+    ApprovalStatus {
+        /// Somebody is yet to decide.
+        Pending = "pending",
+        /// It was granted.
+        Approved = "approved",
+        /// It was refused.
+        Rejected = "rejected",
+        /// Nobody decided in time.
+        Expired = "expired",
+    }
+}
+
+text_enum! {
     /// Where one inbound message of one session stands.
     MessageStatus {
         /// Owned by the host or a sandbox, to be answered.

@@ -148,6 +148,8 @@ own_ids! {
     ConversationId = "conversation id";
     /// One outbound row's journey to its platform; also the key of its send.
     OutboundId = "outbound id";
+    /// One question to people: an agent's, or the host's about something that needs approval.
+    QuestionId = "question id";
     /// One installation: two installs on one machine never touch each other's sandboxes.
     InstallId = "install id";
     /// One inbound message as one session has it.
@@ -173,6 +175,15 @@ text_ids! {
     PlatformMessageId = "platform message id", check_platform_id;
     /// The platform's stable id of a person.
     Handle = "handle", check_platform_id;
+}
+
+impl QuestionId {
+    /// How people name the question where there is no button to press: its last six digits, which
+    /// are random. Two open questions can share them; then the whole id is asked for.
+    pub fn code(self) -> String {
+        let (_, low) = self.0.as_u64_pair();
+        format!("{:06x}", low & 0xff_ffff)
+    }
 }
 
 impl OutboundId {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::Address,
-    ids::{Handle, PlatformMessageId},
+    ids::{Handle, PlatformMessageId, QuestionId},
 };
 
 /// The longest text of one inbound message that is taken, in bytes.
@@ -50,6 +50,21 @@ impl std::fmt::Debug for InboundEvent {
             .field("attachments", &self.attachments)
             .finish_non_exhaustive()
     }
+}
+
+/// A click on an answer of a question, as the platform told it, not yet judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundAnswer {
+    /// Where it was clicked.
+    pub address: Address,
+    /// Which question.
+    pub question: QuestionId,
+    /// Which of its options, counted from 0.
+    pub option: usize,
+    /// Who clicked, as the platform proves it.
+    pub sender: Sender,
+    /// When the platform says it was clicked.
+    pub at: Timestamp,
 }
 
 /// The person behind a message, as the platform proves it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::PlatformMessageId;
+use crate::ids::{PlatformMessageId, QuestionId};
 
 /// The longest text of one outbound row that is taken from a sandbox, in bytes.
 pub const TEXT_LIMIT_BYTES: usize = 1024 * 1024;
@@ -10,6 +10,10 @@ pub const TEXT_LIMIT_BYTES: usize = 1024 * 1024;
 pub const FILE_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 /// The most files of one outbound row.
 pub const FILES_LIMIT: usize = 16;
+/// The most answers that one question offers.
+pub const OPTIONS_LIMIT: usize = 20;
+/// The longest answer that a question offers, in bytes; also the longest heading.
+pub const OPTION_LIMIT_BYTES: usize = 200;
 
 /// One operation on a platform. Exhaustive: a new one fails to compile in every adapter.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,6 +108,8 @@ pub enum Voice {
 /// A question with fixed answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
+    /// What an answer names it by.
+    pub id: QuestionId,
     /// A short heading.
     pub title: String,
     /// The question itself.
