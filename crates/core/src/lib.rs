@@ -8,18 +8,23 @@
 //!
 //! **Must stay true**: the same arguments give the same answer, and no input can panic.
 //!
-//! **Start at** [`route`] (who hears a message), then [`schedule`] (who gets a sandbox next),
+//! **Start at** [`route`] (who hears a message) and [`guard`] (who may change anything), then [`schedule`] (who gets a sandbox next),
 //! [`liveness`] (is a sandbox still working) and [`retry`] (when to try again).
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod address;
 pub mod clock;
+pub mod command;
 pub mod entity;
+pub mod guard;
 pub mod ids;
 pub mod inbound;
 pub mod liveness;
 pub mod outbound;
+pub mod pattern;
 pub mod retry;
 pub mod route;
 pub mod sandbox;
 pub mod schedule;
+pub mod slug;

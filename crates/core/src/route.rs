@@ -1,7 +1,5 @@
 //! Who hears a message: one pure decision for each wired agent group.
 
-use regex::Regex;
-
 use crate::{
     entity::{
         Conversation, EngageMode, IgnoredPolicy, SenderScope, SessionKey, SessionMode,
@@ -9,10 +7,8 @@ use crate::{
     },
     ids::{AgentGroupId, ChatId},
     inbound::{ChatKind, InboundEvent},
+    pattern::{PATTERN_LIMIT_BYTES, Patterns},
 };
-
-/// The longest pattern that is accepted, in bytes; the `regex` crate bounds its compiled size.
-pub const PATTERN_LIMIT_BYTES: usize = 1024;
 
 /// What the decision needs to know besides the message and the wiring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,30 +37,56 @@ pub enum Decision {
     Decline(Reason),
 }
 
-/// Why a message was not stored.
+/// Why a message was not stored. The order is that of their weight: where several agents decline a
+/// message for different reasons, the first of these is the one on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Nothing is wired to the conversation.
+    /// Nobody has decided yet who is to hear the conversation; an owner is asked.
+    AwaitsWiring,
+    /// An owner has refused the conversation.
+    ConversationRefused,
+    /// Nothing is wired to the conversation, and the bot was not addressed.
     NotWired,
-    /// The wiring's engagement rule did not match, and its policy is to drop.
-    NotEngaged,
-    /// The wiring's pattern can't be used; it was changed behind the host's back.
-    BadPattern,
+    /// Somebody has to let the sender in first, and is asked.
+    AwaitsApproval,
     /// Strangers are not heard in this conversation.
     UnknownSender,
     /// The wiring hears only known people.
     OutOfScope,
+    /// The wiring's pattern can't be used; it was changed behind the host's back.
+    BadPattern,
+    /// The wiring's engagement rule did not match, and its policy is to drop.
+    NotEngaged,
 }
 
 impl Reason {
     /// The reason's name, as it is recorded.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AwaitsWiring => "awaits_wiring",
+            Self::ConversationRefused => "conversation_refused",
             Self::NotWired => "not_wired",
-            Self::NotEngaged => "not_engaged",
-            Self::BadPattern => "bad_pattern",
+            Self::AwaitsApproval => "awaits_approval",
             Self::UnknownSender => "unknown_sender",
             Self::OutOfScope => "out_of_scope",
+            Self::BadPattern => "bad_pattern",
+            Self::NotEngaged => "not_engaged",
+        }
+    }
+
+    /// The reason as a sentence for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::AwaitsWiring => "nobody has decided yet which agent is to hear the conversation",
+            Self::ConversationRefused => "an owner has refused the conversation",
+            Self::NotWired => {
+                "no agent is wired to the conversation, and the bot was not addressed"
+            }
+            Self::AwaitsApproval => "the sender is not known, and somebody is asked to let them in",
+            Self::UnknownSender => "the sender is not known, and strangers are not heard here",
+            Self::OutOfScope => "the sender is not known, and the wiring hears only known people",
+            Self::BadPattern => "the wiring's pattern can't be used",
+            Self::NotEngaged => "the wiring's rule does not match, and it drops what does not",
         }
     }
 }
@@ -77,20 +99,29 @@ pub fn route(
     conversation: &Conversation,
     wiring: &Wiring,
     facts: Facts,
+    patterns: &Patterns,
 ) -> Decision {
+    let engaged = engages(event, wiring, facts, patterns);
     if !facts.sender_known {
-        if conversation.unknown_senders != UnknownSenderPolicy::Public {
-            return Decision::Decline(Reason::UnknownSender);
+        match conversation.unknown_senders {
+            // Somebody is asked only about a message that an agent would have answered.
+            UnknownSenderPolicy::RequestApproval if engaged == Ok(true) => {
+                return Decision::Decline(Reason::AwaitsApproval);
+            }
+            UnknownSenderPolicy::Strict | UnknownSenderPolicy::RequestApproval => {
+                return Decision::Decline(Reason::UnknownSender);
+            }
+            UnknownSenderPolicy::Public => {}
         }
         if wiring.sender_scope == SenderScope::Known {
             return Decision::Decline(Reason::OutOfScope);
         }
     }
-    let engaged = match engages(event, wiring, facts) {
+    let engaged = match engaged {
         Ok(engaged) => engaged,
         Err(reason) => return Decision::Decline(reason),
     };
-    let session = session_key(event, conversation, wiring, facts);
+    let session = session_key(event, conversation, wiring, facts.threads);
     match (engaged, wiring.ignored) {
         (true, _) => {
             let subscribe =
@@ -100,13 +131,6 @@ pub fn route(
         (false, IgnoredPolicy::Accumulate) => Decision::Keep(session),
         (false, IgnoredPolicy::Drop) => Decision::Decline(Reason::NotEngaged),
     }
-}
-
-/// Compiles a wiring's pattern: run when it is set, so that a bad one is refused there.
-pub fn compile_pattern(pattern: &str) -> Result<Regex, regex::Error> {
-    regex::RegexBuilder::new(pattern)
-        .size_limit(1 << 20)
-        .build()
 }
 
 /// The wirings that apply to one chat: its own, and for every other agent the instance-wide ones.
@@ -125,12 +149,38 @@ pub fn applicable<'a>(wirings: &'a [Wiring], chat: &ChatId) -> Vec<&'a Wiring> {
         .collect()
 }
 
-fn engages(event: &InboundEvent, wiring: &Wiring, facts: Facts) -> Result<bool, Reason> {
+/// The rule by which `route` came to its decision, as a sentence for people.
+pub fn rule(wiring: &Wiring, facts: Facts, addressed: bool, decision: &Decision) -> String {
+    match decision {
+        Decision::Decline(reason) => reason.sentence().to_owned(),
+        Decision::Keep(_) => {
+            "the wiring's rule does not match, and it keeps what does not as context".to_owned()
+        }
+        Decision::Wake { .. } => match wiring.engage {
+            EngageMode::Pattern => {
+                let pattern = wiring.pattern.as_deref().unwrap_or_default();
+                format!("the text matches the pattern {pattern:?}")
+            }
+            EngageMode::Mention => "the bot was addressed".to_owned(),
+            EngageMode::MentionSticky if addressed => "the bot was addressed".to_owned(),
+            EngageMode::MentionSticky if facts.subscribed => {
+                "the agent follows here since it was addressed".to_owned()
+            }
+            EngageMode::MentionSticky => "the bot was addressed or is followed".to_owned(),
+        },
+    }
+}
+
+fn engages(
+    event: &InboundEvent,
+    wiring: &Wiring,
+    facts: Facts,
+    patterns: &Patterns,
+) -> Result<bool, Reason> {
     match wiring.engage {
         EngageMode::Pattern => match wiring.pattern.as_deref() {
-            Some(".") => Ok(true),
-            Some(pattern) if pattern.len() <= PATTERN_LIMIT_BYTES => compile_pattern(pattern)
-                .map(|regex| regex.is_match(&event.text))
+            Some(pattern) if pattern.len() <= PATTERN_LIMIT_BYTES => patterns
+                .is_match(pattern, &event.text)
                 .map_err(|_unusable| Reason::BadPattern),
             Some(_) | None => Err(Reason::BadPattern),
         },
@@ -141,11 +191,11 @@ fn engages(event: &InboundEvent, wiring: &Wiring, facts: Facts) -> Result<bool, 
 
 /// Threads of a group chat have sessions of their own where the wiring says so; direct chats
 /// never split, and a channel without threads has none.
-fn session_key(
+pub fn session_key(
     event: &InboundEvent,
     conversation: &Conversation,
     wiring: &Wiring,
-    facts: Facts,
+    threads: bool,
 ) -> SessionKey {
     let agent_group = wiring.agent_group;
     let conversation_id = Some(conversation.id);
@@ -155,7 +205,7 @@ fn session_key(
             conversation: None,
             thread: None,
         },
-        SessionMode::PerThread if facts.threads && event.chat_kind == ChatKind::Group => {
+        SessionMode::PerThread if threads && event.chat_kind == ChatKind::Group => {
             let thread = event.address.thread.clone();
             SessionKey {
                 agent_group,

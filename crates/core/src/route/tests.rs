@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -84,7 +85,13 @@ fn check(change: impl FnOnce(&mut Case), expect: impl FnOnce(&Case) -> Decision)
         },
     };
     change(&mut case);
-    let decision = route(&case.event, &case.conversation, &case.wiring, case.facts);
+    let decision = route(
+        &case.event,
+        &case.conversation,
+        &case.wiring,
+        case.facts,
+        &Patterns::default(),
+    );
     assert_eq!(decision, expect(&case));
 }
 
@@ -189,6 +196,14 @@ fn what_access_refuses_is_not_even_context() {
             stranger(c);
             c.conversation.unknown_senders = UnknownSenderPolicy::RequestApproval;
         },
+        declines(Reason::AwaitsApproval),
+    );
+    check(
+        |c| {
+            stranger(c);
+            c.conversation.unknown_senders = UnknownSenderPolicy::RequestApproval;
+            c.wiring.engage = EngageMode::Mention;
+        },
         declines(Reason::UnknownSender),
     );
     check(
@@ -262,4 +277,100 @@ fn a_wiring_of_the_chat_itself_replaces_the_instance_wide_one_of_the_same_agent(
     assert_eq!(heard("c1"), [(agent(OTHER), false), (agent(AGENT), true)]);
     assert_eq!(heard("c2"), [(agent(AGENT), false), (agent(OTHER), true)]);
     assert_eq!(heard("c3"), [(agent(AGENT), false), (agent(OTHER), false)]);
+}
+
+/// Random wirings of three agents over few chats and threads, so that they overlap often.
+fn any_wiring() -> impl Strategy<Value = Wiring> {
+    (
+        1_u8..4,
+        prop::option::of(0_u8..3),
+        prop::sample::select(EngageMode::ALL),
+        prop::sample::select(vec![None, Some("."), Some("a"), Some("(")]),
+        prop::sample::select(SenderScope::ALL),
+        prop::sample::select(IgnoredPolicy::ALL),
+        prop::sample::select(SessionMode::ALL),
+    )
+        .prop_map(
+            |(agent, wired, engage, pattern, scope, ignored, mode)| Wiring {
+                engage,
+                pattern: pattern.map(str::to_owned),
+                sender_scope: scope,
+                ignored,
+                session_mode: mode,
+                ..wiring([agent; 10], wired.map(|n| format!("c{n}")).as_deref())
+            },
+        )
+}
+
+fn any_event() -> impl Strategy<Value = InboundEvent> {
+    (
+        0_u8..3,
+        prop::option::of(0_u8..2),
+        any::<bool>(),
+        any::<bool>(),
+        "[ab ]{0,4}",
+    )
+        .prop_map(|(wired, thread, addressed, direct, text)| {
+            let mut event = event();
+            event.address.chat = chat(&format!("c{wired}"));
+            event.address.thread = thread.map(|n| ThreadId::parse(&format!("t{n}")).unwrap());
+            event.addressed = addressed;
+            event.chat_kind = if direct {
+                ChatKind::Direct
+            } else {
+                ChatKind::Group
+            };
+            event.text = text;
+            event
+        })
+}
+
+proptest! {
+    /// Whatever the table and the event, a message reaches only sessions of agents that are wired to
+    /// its chat, of its own conversation or the agent's shared one, and nobody hears a stranger whom
+    /// the conversation or the wiring does not let in.
+    #[test]
+    fn no_message_reaches_a_session_that_the_wirings_do_not_allow(
+        wirings in prop::collection::vec(any_wiring(), 0..8),
+        event in any_event(),
+        policy in prop::sample::select(UnknownSenderPolicy::ALL),
+        sender_known in any::<bool>(),
+        subscribed in any::<bool>(),
+        threads in any::<bool>(),
+    ) {
+        let mut conversation = conversation();
+        conversation.chat = event.address.chat.clone();
+        conversation.kind = event.chat_kind;
+        conversation.unknown_senders = policy;
+        let facts = Facts { sender_known, subscribed, threads };
+        let patterns = Patterns::default();
+        for wiring in applicable(&wirings, &event.address.chat) {
+            let (session, wakes) = match route(&event, &conversation, wiring, facts, &patterns) {
+                Decision::Decline(_) => continue,
+                Decision::Keep(session) => (session, false),
+                Decision::Wake { session, subscribe } => {
+                    prop_assert!(!subscribe || event.addressed);
+                    (session, true)
+                }
+            };
+            prop_assert!(wiring.chat.as_ref().is_none_or(|wired| *wired == event.address.chat));
+            prop_assert_eq!(session.agent_group, wiring.agent_group);
+            prop_assert!(sender_known || policy == UnknownSenderPolicy::Public);
+            prop_assert!(sender_known || wiring.sender_scope == SenderScope::All);
+            prop_assert!(wakes || wiring.ignored == IgnoredPolicy::Accumulate);
+            match wiring.session_mode {
+                SessionMode::AgentShared => {
+                    prop_assert_eq!((session.conversation, session.thread), (None, None));
+                }
+                SessionMode::Shared | SessionMode::PerThread => {
+                    prop_assert_eq!(session.conversation, Some(conversation.id));
+                    let splits = wiring.session_mode == SessionMode::PerThread
+                        && threads
+                        && event.chat_kind == ChatKind::Group;
+                    let thread = splits.then(|| event.address.thread.clone()).flatten();
+                    prop_assert_eq!(session.thread, thread);
+                }
+            }
+        }
+    }
 }
