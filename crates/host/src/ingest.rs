@@ -12,6 +12,7 @@ use anchorhold_core::{
     entity::{Conversation, Session, SessionKey, Wiring},
     ids::{AgentGroupId, ConversationId, MessageId, OutboundId, SessionId, UserId},
     inbound::InboundEvent,
+    pattern::Patterns,
     route::{self, Decision, Facts, Reason},
 };
 use anchorhold_sessiondb::{Appended, Chat, HostSide, Inbound, NewInbound};
@@ -46,6 +47,7 @@ pub struct Ingest {
     registry: Registry,
     wake: Wake,
     deliver: Deliver,
+    patterns: Patterns,
 }
 
 /// One session that hears the message.
@@ -95,6 +97,7 @@ impl Ingest {
             registry,
             wake,
             deliver,
+            patterns: Patterns::default(),
         })
     }
 
@@ -181,7 +184,8 @@ impl Ingest {
                 subscribed: store.is_subscribed(&subscription).await?,
                 threads: instance.threads,
             };
-            let (key, triggers) = match route::route(event, &routed.conversation, wiring, facts) {
+            let decision = route::route(event, &routed.conversation, wiring, facts, &self.patterns);
+            let (key, triggers) = match decision {
                 Decision::Decline(reason) => {
                     debug!(group = %wiring.agent_group, reason = reason.as_str(), "declined");
                     routed.declined.push(reason);

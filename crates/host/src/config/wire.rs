@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anchorhold_core::{
     entity::EngageMode,
     ids::{ChannelName, ChatId, FolderName},
-    route::{PATTERN_LIMIT_BYTES, compile_pattern},
+    pattern::{self, EVERYTHING, PATTERN_LIMIT_BYTES, PatternError},
 };
 use camino::Utf8Path;
 use toml::{Table, Value};
@@ -19,9 +19,6 @@ use crate::config::{
     report::Report,
     section::{Section, not_one_of, wrong_kind},
 };
-
-/// The pattern that matches everything.
-const EVERYTHING: &str = ".";
 
 /// The chat that stands for every chat of a channel.
 const EVERY_CHAT: &str = "*";
@@ -150,22 +147,16 @@ fn engage(report: &mut Report, section: &Section<'_>) -> (EngageMode, Option<Str
 fn pattern(report: &mut Report, section: &Section<'_>) -> Option<String> {
     let engage = section.section(report, "engage");
     engage.refuse_others(report, keys::ENGAGE);
-    let pattern = engage.required(report, "pattern", "; it is a regular expression")?;
-    let what = if pattern.is_empty() {
-        "is empty; write engage = \"always\" to match everything".to_owned()
-    } else if pattern.len() > PATTERN_LIMIT_BYTES {
-        format!(
-            "is {} bytes long; at most {PATTERN_LIMIT_BYTES} are accepted",
-            pattern.len()
-        )
-    } else if let Err(error) = compile_pattern(pattern) {
-        // The last line says what is wrong, the others draw a picture of where.
-        let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default();
-        let cause = last.strip_prefix("error: ").unwrap_or(last);
-        format!("is not a usable regular expression: {cause}")
-    } else {
-        return Some(pattern.to_owned());
+    let source = engage.required(report, "pattern", "; it is a regular expression")?;
+    let Err(error) = pattern::compile(source) else {
+        return Some(source.to_owned());
+    };
+    let what = match error {
+        PatternError::Empty => "is empty; write engage = \"always\" to match everything".to_owned(),
+        PatternError::TooLong { len } => {
+            format!("is {len} bytes long; at most {PATTERN_LIMIT_BYTES} are accepted")
+        }
+        PatternError::Unusable { why } => format!("is not a usable regular expression: {why}"),
     };
     report.add(&engage.key("pattern"), what);
     None
