@@ -6,7 +6,11 @@ use anchorhold_channel::{
     BotIdentity, ChannelAdapter, ChannelCaps, ChannelContext, ChannelError, FactoryContext,
     FilesOut, Markup, PartKey, Questions, Reader, Sent, Support, TextLimit, error::Source,
 };
-use anchorhold_core::{address::Address, ids::Handle, outbound::OutboundOp};
+use anchorhold_core::{
+    address::Address,
+    ids::{ChatId, Handle, IdError},
+    outbound::{OPTIONS_LIMIT, OutboundOp},
+};
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::{
@@ -20,11 +24,11 @@ use tracing::Instrument as _;
 
 use crate::{
     connection::{self, Shared},
-    encode,
+    decode, encode,
     error::Error,
     hub::{AwaitedAck, Hub, Posting},
     socket::Listening,
-    wire::ServerLine,
+    wire::{DEFAULT_NAME, ServerLine},
 };
 
 /// How many clients are served at once.
@@ -51,7 +55,10 @@ const CAPS: ChannelCaps = ChannelCaps {
     deletes: Support::Yes,
     reactions: Support::Yes,
     typing: Support::Yes,
-    questions: Questions::Native { max_options: 100 },
+    questions: Questions::Native {
+        max_options: OPTIONS_LIMIT,
+    },
+    opens_directs: Support::Yes,
     // With base64 and the longest text at its worst, this is what fits into one line.
     files: FilesOut::UpTo {
         count: 16,
@@ -136,9 +143,7 @@ impl ChannelAdapter for CliAdapter {
             let reason = format!("{folder} is not a folder");
             return Err(ChannelError::Permanent { reason });
         }
-        let handle = Handle::parse("anchorhold").map_err(|error| ChannelError::Permanent {
-            reason: error.to_string(),
-        })?;
+        let handle = Handle::parse("anchorhold").map_err(|error| permanent(&error))?;
         Ok(BotIdentity { handle, name: None })
     }
 
@@ -199,6 +204,22 @@ impl ChannelAdapter for CliAdapter {
         };
         Ok(Sent { message_id })
     }
+
+    /// The one person here is the socket's owner, whose direct chat is the default conversation:
+    /// there is nothing to open.
+    async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError> {
+        let owner = decode::owner().map_err(|error| permanent(&error))?;
+        if *person != owner {
+            let reason = "the only person on this channel is the socket's owner".into();
+            return Err(ChannelError::Permanent { reason });
+        }
+        ChatId::parse(DEFAULT_NAME).map_err(|error| permanent(&error))
+    }
+}
+
+fn permanent(error: &IdError) -> ChannelError {
+    let reason = error.to_string();
+    ChannelError::Permanent { reason }
 }
 
 /// Waits for the word of one client. With all of them gone nobody has read it for sure, and who has

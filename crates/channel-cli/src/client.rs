@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use anchorhold_core::ids::QuestionId;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -95,6 +96,15 @@ impl Client {
             text: text.to_owned(),
             files,
         };
+        self.connection.queue(&line)?;
+        self.connection.flush().await.map_err(ClientError::Broken)
+    }
+
+    /// Chooses an option of a question, counted from 1. An `answered` or `error` line with the
+    /// question's id says what became of it; made again, e.g. after a reconnect, it is harmless.
+    /// Dropped in the middle, the rest goes out with the next call.
+    pub async fn answer(&mut self, question: QuestionId, option: usize) -> Result<(), ClientError> {
+        let line = ClientLine::Answer { question, option };
         self.connection.queue(&line)?;
         self.connection.flush().await.map_err(ClientError::Broken)
     }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anchorhold_channel::{Accepted, FactoryContext, HealthReporter, Inbox, IntakeError};
+use anchorhold_channel::{Accepted, Answered, FactoryContext, HealthReporter, Inbox, IntakeError};
 use anchorhold_core::{
     address::Address,
-    ids::{ChatId, PlatformMessageId},
+    ids::{ChatId, PlatformMessageId, QuestionId},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
@@ -161,6 +161,7 @@ impl Client {
         match line {
             ClientLine::Hello { name, acks } => self.hello(&name, acks).await,
             ClientLine::Message { id, text, files } => self.message(id, text, files).await,
+            ClientLine::Answer { question, option } => self.answer(question, option).await,
             ClientLine::Ack { id } => match &self.seat {
                 Some(seat) => self.shared.hub.ack(&seat.chat, id),
                 None => self.complain("an ack can't be the first line").await,
@@ -208,16 +209,58 @@ impl Client {
             Ok(id) => id,
             Err(what) => return self.complain(&what).await,
         };
-        let chat = match (&self.seat, decode::name(DEFAULT_NAME)) {
-            (Some(seat), _) => seat.chat.clone(),
-            (None, Ok(chat)) => {
-                self.sit_down(chat.clone(), false).await;
-                chat
+        match self.chat().await {
+            Ok(chat) => {
+                let reply = self.deliver(&chat, id, text, files).await;
+                self.reply(&reply).await;
             }
-            (None, Err(what)) => return self.complain(&what).await,
+            Err(what) => self.complain(&what).await,
+        }
+    }
+
+    /// The client's conversation: one that has not said which gets its place on the default one.
+    async fn chat(&mut self) -> Result<ChatId, String> {
+        if let Some(seat) = &self.seat {
+            return Ok(seat.chat.clone());
+        }
+        let chat = decode::name(DEFAULT_NAME)?;
+        self.sit_down(chat.clone(), false).await;
+        Ok(chat)
+    }
+
+    async fn answer(&mut self, question: QuestionId, number: usize) {
+        let reply = match decode::option(number) {
+            Ok(option) => match self.chat().await {
+                Ok(chat) => self.judge(&chat, question, option).await,
+                Err(what) => not_answered(question, what, false),
+            },
+            Err(what) => not_answered(question, what, false),
         };
-        let reply = self.deliver(&chat, id, text, files).await;
         self.reply(&reply).await;
+    }
+
+    /// Hands an answer to the host; the reply says what became of it.
+    async fn judge(&self, chat: &ChatId, question: QuestionId, option: usize) -> ServerLine {
+        let answer = match decode::answer(&self.shared.cx, chat, question, option) {
+            Ok(answer) => answer,
+            Err(what) => return not_answered(question, what, false),
+        };
+        let (taken, text) = match self.shared.inbox.answer(answer).await {
+            Ok(Answered::Taken(text)) => (true, text),
+            Ok(Answered::Refused(text)) => (false, text),
+            Err(error @ IntakeError::Refused { .. }) => {
+                return not_answered(question, error.to_string(), false);
+            }
+            Err(error @ (IntakeError::Unavailable(_) | IntakeError::Stopping)) => {
+                return not_answered(question, error.to_string(), true);
+            }
+        };
+        self.shared.health.inbound();
+        ServerLine::Answered {
+            question,
+            taken,
+            text,
+        }
     }
 
     /// Hands a message to the host; the answer says what became of it.
@@ -264,6 +307,14 @@ impl Client {
             Ok(line) => self.peer.reply(line).await,
             Err(len) => tracing::warn!(len, "reply too long, not sent"),
         }
+    }
+}
+
+fn not_answered(question: QuestionId, what: String, again: bool) -> ServerLine {
+    ServerLine::Error {
+        what,
+        id: Some(question.to_string()),
+        again,
     }
 }
 

@@ -3,13 +3,16 @@
 use anchorhold_channel::FactoryContext;
 use anchorhold_core::{
     address::Address,
-    ids::{ChatId, Handle, PlatformMessageId},
-    inbound::{Attachment, ChatKind, InboundEvent, Sender},
+    ids::{ChatId, Handle, IdError, PlatformMessageId, QuestionId},
+    inbound::{Attachment, ChatKind, InboundAnswer, InboundEvent, Sender},
+    outbound::OPTIONS_LIMIT,
 };
 use serde_json::Value;
 
 use crate::wire::{ClientLine, ID_LIMIT_BYTES, WireFile};
 
+/// The owner of a socket, as the host knows them.
+const OWNER: &str = "local";
 /// The longest error that is sent back, in bytes: it may quote the line.
 const ERROR_LIMIT_BYTES: usize = 300;
 
@@ -72,10 +75,7 @@ pub(crate) fn event(
             thread: None,
         },
         message_id,
-        sender: Sender {
-            handle: owner()?,
-            name: None,
-        },
+        sender: sender()?,
         chat_kind: ChatKind::Direct,
         addressed: true,
         sent_at: cx.clock.now(),
@@ -85,8 +85,40 @@ pub(crate) fn event(
     })
 }
 
-fn owner() -> Result<Handle, String> {
-    Handle::parse("local").map_err(|error| error.to_string())
+/// Which option a client chooses, counted from 0.
+pub(crate) fn option(number: usize) -> Result<usize, String> {
+    let index = number.checked_sub(1).filter(|at| *at < OPTIONS_LIMIT);
+    index.ok_or_else(|| format!("an option is a number from 1 to {OPTIONS_LIMIT}"))
+}
+
+/// An answer as the host takes it, from the same person as messages. `option` counts from 0.
+pub(crate) fn answer(
+    cx: &FactoryContext,
+    chat: &ChatId,
+    question: QuestionId,
+    option: usize,
+) -> Result<InboundAnswer, String> {
+    Ok(InboundAnswer {
+        address: Address {
+            channel: cx.name.clone(),
+            chat: chat.clone(),
+            thread: None,
+        },
+        question,
+        option,
+        sender: sender()?,
+        at: cx.clock.now(),
+    })
+}
+
+/// The person on this channel: there is one.
+pub(crate) fn owner() -> Result<Handle, IdError> {
+    Handle::parse(OWNER)
+}
+
+fn sender() -> Result<Sender, String> {
+    let handle = owner().map_err(|error| error.to_string())?;
+    Ok(Sender { handle, name: None })
 }
 
 fn short(error: &serde_json::Error) -> String {

@@ -43,6 +43,7 @@ pub(crate) fn operation(op: &OutboundOp, key: PartKey) -> ServerLine {
         },
         OutboundOp::Ask(question) => ServerLine::Question {
             id,
+            question: question.id,
             title: question.title.clone(),
             text: question.text.clone(),
             options: question.options.clone(),

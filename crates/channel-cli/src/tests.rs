@@ -1,10 +1,12 @@
 use anchorhold_channel::{
-    ChannelError, conformance,
-    fake::{IntakeAnswer, part_key},
+    Answered, ChannelError, conformance,
+    fake::{FakeClock, IntakeAnswer, part_key, question_id},
 };
 use anchorhold_core::{
-    inbound::{ATTACHMENTS_LIMIT, ChatKind},
-    outbound::{OutboundFile, OutboundOp, Voice},
+    clock::Clock as _,
+    ids::Handle,
+    inbound::{ATTACHMENTS_LIMIT, ChatKind, InboundAnswer, Sender},
+    outbound::{OutboundFile, OutboundOp, Question, Voice},
 };
 use serde_json::json;
 use tokio::time;
@@ -157,6 +159,95 @@ async fn every_message_is_answered_with_what_became_of_it() {
 }
 
 #[tokio::test]
+async fn every_answer_is_answered_with_what_became_of_it() {
+    let host = Host::start().await;
+    let mut client = host.hello("work", false).await;
+    let question = question_id(1);
+    let op = OutboundOp::Ask(Question {
+        id: question,
+        title: "Deploy".into(),
+        text: "Now?".into(),
+        options: vec!["yes".into(), "no".into()],
+    });
+    host.send("work", &op, 1).await.unwrap();
+    let line = client.until("question").await;
+    assert_eq!(line["question"], json!(question.to_string()));
+    let answer =
+        |option: usize| json!({"type": "answer", "question": line["question"], "option": option});
+    let answered = |taken: bool, text: &str| json!({"type": "answered", "question": line["question"], "taken": taken, "text": text});
+    let error = |what: &str| json!({"type": "error", "what": what, "id": line["question"]});
+
+    client.say(&answer(2)).await;
+    assert_eq!(client.next().await, answered(true, "taken"));
+    let event = InboundAnswer {
+        address: kit::address("work"),
+        question,
+        option: 1,
+        sender: Sender {
+            handle: Handle::parse("local").unwrap(),
+            name: None,
+        },
+        at: FakeClock::new().now(),
+    };
+    assert_eq!(host.intake.answers(), [event]);
+
+    let refusal = Answered::Refused("it is answered already".into());
+    host.intake.set_answered(refusal);
+    client.say(&answer(1)).await;
+    let expect = answered(false, "it is answered already");
+    assert_eq!(client.next().await, expect);
+
+    host.intake.answer_next(IntakeAnswer::Unavailable);
+    client.say(&answer(1)).await;
+    let mut expect = error("the host can't store messages at the moment");
+    expect["again"] = true.into();
+    assert_eq!(client.next().await, expect);
+
+    host.intake
+        .answer_next(IntakeAnswer::Refuse("no such question".into()));
+    client.say(&answer(1)).await;
+    assert_eq!(client.next().await, error("refused: no such question"));
+
+    for number in [0, 21, usize::MAX] {
+        client.say(&answer(number)).await;
+        let expect = error("an option is a number from 1 to 20");
+        assert_eq!(client.next().await, expect);
+    }
+    assert_eq!(host.intake.arrived().clicks, 4);
+}
+
+#[tokio::test]
+async fn an_answer_as_the_first_line_comes_from_the_default_conversation() {
+    let host = Host::start().await;
+    let mut client = Raw::connect(&host.socket).await;
+    let answer =
+        |option: usize| json!({"type": "answer", "question": question_id(1), "option": option});
+    // A bad one gives the client no place.
+    client.say(&answer(0)).await;
+    assert_eq!(client.next().await["type"], "error");
+    client.say(&answer(1)).await;
+    let welcome = json!({"type": "welcome", "name": "local"});
+    assert_eq!(client.next().await, welcome);
+    assert_eq!(client.next().await["taken"], true);
+    let address = host.intake.answers().swap_remove(0).address;
+    assert_eq!(address, kit::address("local"));
+}
+
+#[tokio::test]
+async fn the_owners_direct_chat_is_the_default_conversation() {
+    let host = Host::start().await;
+    for _ in 0..2 {
+        let chat = host.open_direct("local").await.unwrap();
+        assert_eq!(chat.as_str(), "local");
+    }
+    let stranger = host.open_direct("anchorhold").await;
+    assert!(
+        matches!(stranger, Err(ChannelError::Permanent { .. })),
+        "{stranger:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_only_says_something_still_hears_that_it_was_taken() {
     let host = Host::start().await;
     let mut client = Raw::connect(&host.socket).await;
@@ -218,7 +309,7 @@ async fn a_message_too_large_for_a_line_is_refused() {
 async fn bad_lines_are_answered_and_the_connection_stays() {
     let host = Host::start().await;
     let mut client = Raw::connect(&host.socket).await;
-    let bad: [&[u8]; 8] = [
+    let bad: [&[u8]; 9] = [
         b"nonsense",
         &[0xff, 0xfe, 0x00, 0x80],
         &[0; 100],
@@ -227,6 +318,7 @@ async fn bad_lines_are_answered_and_the_connection_stays() {
         br#"{"type":"hello","name":"a\u0007"}"#,
         br#"{"type":"ack","id":"early"}"#,
         br#"{"text":"hi","sender":"boss"}"#,
+        br#"{"type":"answer","question":"7","option":1}"#,
     ];
     for line in bad {
         client.bytes(line).await;

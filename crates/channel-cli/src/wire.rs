@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anchorhold_core::outbound::Voice;
+use anchorhold_core::{ids::QuestionId, outbound::Voice};
 use serde::{Deserialize, Serialize};
 
 /// The longest line in either direction, in bytes, its end not counted.
@@ -36,6 +36,13 @@ pub enum ClientLine {
         /// Files that go with it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         files: Vec<WireFile>,
+    },
+    /// An option of a question is chosen.
+    Answer {
+        /// Which question.
+        question: QuestionId,
+        /// Which of its options, counted from 1.
+        option: usize,
     },
     /// The client has this.
     Ack {
@@ -120,10 +127,12 @@ pub enum ServerLine {
         /// The reaction as a Unicode emoji.
         emoji: String,
     },
-    /// A question; the answer is a message with the text of one option.
+    /// A question, to be answered with [`ClientLine::Answer`].
     Question {
-        /// Its id.
+        /// The id of this line; the same id again is the same line again.
         id: String,
+        /// The id of the question, which an answer names.
+        question: QuestionId,
         /// A short heading.
         title: String,
         /// The question itself.
@@ -131,13 +140,22 @@ pub enum ServerLine {
         /// The answers to choose from.
         options: Vec<String>,
     },
+    /// What became of an answer.
+    Answered {
+        /// The question.
+        question: QuestionId,
+        /// Is it the answer?
+        taken: bool,
+        /// A short sentence for who answered.
+        text: String,
+    },
     /// An answer is being made.
     Typing,
     /// A line was not taken.
     Error {
         /// Why.
         what: String,
-        /// The message it is about, where that is known.
+        /// The id of the message or the question it is about, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
         /// Can the same line be sent again later?
@@ -155,9 +173,11 @@ impl ServerLine {
             | Self::Delete { id, .. }
             | Self::React { id, .. }
             | Self::Question { id, .. } => Some(id),
-            Self::Welcome { .. } | Self::Accepted { .. } | Self::Typing | Self::Error { .. } => {
-                None
-            }
+            Self::Welcome { .. }
+            | Self::Accepted { .. }
+            | Self::Answered { .. }
+            | Self::Typing
+            | Self::Error { .. } => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anchorhold_core::{
     address::Address,
-    ids::{Handle, IdError, OutboundId, PlatformMessageId},
+    ids::{ChatId, Handle, IdError, OutboundId, PlatformMessageId},
     outbound::OutboundOp,
 };
 use async_trait::async_trait;
@@ -33,6 +33,13 @@ pub trait ChannelAdapter: Send + Sync + 'static {
     /// the same operation tried again. Dropping the future leaves the outcome unknown.
     async fn send(&self, to: &Address, op: &OutboundOp, key: PartKey)
     -> Result<Sent, ChannelError>;
+
+    /// The chat in which the bot can write to `person` first, opened where the platform needs that.
+    ///
+    /// Sends no message. Asked again it is the same chat, so whatever an error says of the outcome,
+    /// it can be asked again; the same holds when the future is dropped. `Permanent` where the
+    /// platform has no such chats, or not with this person.
+    async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError>;
 }
 
 /// What one `run` works with.

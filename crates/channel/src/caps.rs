@@ -21,6 +21,8 @@ pub struct ChannelCaps {
     pub typing: Support,
     /// How a question with fixed answers is asked.
     pub questions: Questions,
+    /// Can the bot open a direct chat and write to a person first?
+    pub opens_directs: Support,
     /// Which files can be sent.
     pub files: FilesOut,
     /// Is a second send with the same key the same message, and never a second one?

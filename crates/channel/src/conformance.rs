@@ -18,6 +18,7 @@ use crate::adapter::ChannelAdapter;
 
 mod bench;
 mod cases;
+mod clicks;
 
 /// How long a case waits for something that has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,13 +30,16 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// The longest a case may take altogether.
 const CASE_LIMIT: Duration = Duration::from_mins(1);
 
-/// One of the two chats that the cases talk in.
+/// One of the chats that the cases talk in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Chat {
     /// The first.
     One,
     /// The second.
     Two,
+    /// The direct chat, opened by the bot, with the person who talks in the first; it may be the same
+    /// chat as that. Used only where the platform has such chats.
+    Direct,
 }
 
 /// What a person, or the platform on their behalf, knows about a message to the bot.
@@ -91,6 +95,18 @@ pub trait ConformanceHarness: Send + Sync {
     /// The texts that the person has seen from the bot so far, in order.
     async fn seen(&self, chat: Chat) -> Result<Vec<String>, Failure>;
 
+    /// The questions that the person has seen from the bot so far, in order, each as what its options
+    /// say. Used only where the platform asks questions itself.
+    async fn asked(&self, _chat: Chat) -> Result<Vec<Vec<String>>, Failure> {
+        Err(Failure::new("the harness does not see questions"))
+    }
+
+    /// The person of this chat chooses an option; `question` is an index into what [`Self::asked`]
+    /// gives, `option` one into its options. Used only where the platform asks questions itself.
+    async fn click(&self, _chat: Chat, _question: usize, _option: usize) -> Result<(), Failure> {
+        Err(Failure::new("the harness does not choose answers"))
+    }
+
     /// Gives the adapter these bytes where it expects the platform's.
     async fn hostile(&self, input: &[u8]) -> Result<(), Failure>;
 
@@ -120,32 +136,40 @@ pub struct Case {
 }
 
 macro_rules! cases {
-    ($($name:ident,)*) => {
+    ($($module:ident { $($name:ident,)* })*) => {
         /// Every case, in the order in which they run.
-        pub const CASES: &[Case] = &[$(Case {
+        pub const CASES: &[Case] = &[$($(Case {
             name: stringify!($name),
-            run: |harness| Box::pin(cases::$name(harness)),
-        },)*];
+            run: |harness| Box::pin($module::$name(harness)),
+        },)*)*];
     };
 }
 
 cases! {
-    probe_identifies,
-    text_in_arrives_once,
-    text_out_is_seen,
-    same_key_is_seen_once,
-    nothing_is_acknowledged_before_it_is_stored,
-    a_failed_intake_is_not_silent,
-    a_refused_message_does_not_stop_the_next,
-    the_same_platform_message_is_stored_once,
-    hostile_input_does_not_end_run,
-    chats_are_kept_apart,
-    shutdown_while_receiving_is_prompt,
-    shutdown_while_sending_is_prompt,
-    an_aborted_run_lets_the_next_one_start,
-    nobody_there_is_never_sent,
-    a_restart_is_not_silent,
-    a_dropped_connection_comes_back,
+    cases {
+        probe_identifies,
+        text_in_arrives_once,
+        text_out_is_seen,
+        same_key_is_seen_once,
+        nothing_is_acknowledged_before_it_is_stored,
+        a_failed_intake_is_not_silent,
+        a_refused_message_does_not_stop_the_next,
+        the_same_platform_message_is_stored_once,
+        hostile_input_does_not_end_run,
+        chats_are_kept_apart,
+        shutdown_while_receiving_is_prompt,
+        shutdown_while_sending_is_prompt,
+        an_aborted_run_lets_the_next_one_start,
+        a_direct_chat_is_opened_in_silence,
+        nobody_there_is_never_sent,
+        a_restart_is_not_silent,
+        a_dropped_connection_comes_back,
+    }
+    clicks {
+        a_click_answers_its_question_once,
+        a_failed_click_does_not_end_run,
+        a_question_outlives_a_restart,
+    }
 }
 
 impl Case {

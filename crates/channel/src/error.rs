@@ -89,7 +89,7 @@ impl ChannelError {
     }
 }
 
-/// Why an event was not accepted.
+/// Why an event or a click was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// It can't be stored at the moment: keep it, or leave it with the platform, and offer it again.

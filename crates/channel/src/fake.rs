@@ -15,8 +15,8 @@ use std::{
 use anchorhold_core::{
     address::Address,
     clock::{Clock, Entropy},
-    ids::{ChannelName, ChatId, Handle, IdError, OutboundId, PlatformMessageId},
-    inbound::{ChatKind, InboundEvent, Sender},
+    ids::{ChannelName, ChatId, Handle, IdError, OutboundId, PlatformMessageId, QuestionId},
+    inbound::{ChatKind, InboundAnswer, InboundEvent, Sender},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use crate::{
     caps::{ChannelCaps, FilesOut, Markup, Questions, Reader, Support, TextLimit},
     cursor::CursorStore,
     error::{CursorError, IntakeError, Source},
-    inbox::{Accepted, Intake},
+    inbox::{Accepted, Answered, Intake},
 };
 
 mod platform;
@@ -61,6 +61,29 @@ pub fn direct_event(
     })
 }
 
+/// A click of the same person on an option, counted from 0, in a direct chat.
+pub fn direct_answer(
+    channel: &str,
+    chat: &str,
+    question: QuestionId,
+    option: usize,
+) -> Result<InboundAnswer, IdError> {
+    Ok(InboundAnswer {
+        address: Address {
+            channel: ChannelName::parse(channel)?,
+            chat: ChatId::parse(chat)?,
+            thread: None,
+        },
+        question,
+        option,
+        sender: Sender {
+            handle: Handle::parse("person")?,
+            name: None,
+        },
+        at: Timestamp::UNIX_EPOCH,
+    })
+}
+
 /// The abilities of a platform that can do all but threads and files, and whose readers come and go.
 pub fn all_caps() -> ChannelCaps {
     ChannelCaps {
@@ -72,6 +95,7 @@ pub fn all_caps() -> ChannelCaps {
         reactions: Support::Yes,
         typing: Support::Yes,
         questions: Questions::Native { max_options: 10 },
+        opens_directs: Support::Yes,
         files: FilesOut::None,
         dedupes_by_key: Support::Yes,
         reader: Reader::MayBeAbsent,
@@ -80,14 +104,23 @@ pub fn all_caps() -> ChannelCaps {
 
 /// A key of its own for each number.
 pub fn part_key(number: u32) -> PartKey {
+    PartKey {
+        outbound: OutboundId::mint(Timestamp::UNIX_EPOCH, numbered(number)),
+        part: 0,
+    }
+}
+
+/// A question's id of its own for each number.
+pub fn question_id(number: u32) -> QuestionId {
+    QuestionId::mint(Timestamp::UNIX_EPOCH, numbered(number))
+}
+
+fn numbered(number: u32) -> [u8; 10] {
     let mut random = [7; 10];
     for (byte, from) in random.iter_mut().skip(4).zip(number.to_be_bytes()) {
         *byte = from;
     }
-    PartKey {
-        outbound: OutboundId::mint(Timestamp::UNIX_EPOCH, random),
-        part: 0,
-    }
+    random
 }
 
 /// A clock that stands still until it is moved.
@@ -155,10 +188,10 @@ impl Entropy for FakeEntropy {
     }
 }
 
-/// How a [`FakeIntake`] answers one event.
+/// How a [`FakeIntake`] answers one event or one click.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntakeAnswer {
-    /// Heard and not stored.
+    /// Heard and not stored; a click is refused.
     Decline(String),
     /// Not now.
     Unavailable,
@@ -177,12 +210,17 @@ pub struct Arrived {
     pub events: Vec<InboundEvent>,
     /// Each address that was reported present, in order, repeats included.
     pub present: Vec<Address>,
+    /// How many clicks were offered, judged or not.
+    pub clicks: usize,
+    /// The clicks that were judged, taken or refused, in order, repeats included.
+    pub answers: Vec<InboundAnswer>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct IntakeState {
     blocked: bool,
     script: VecDeque<IntakeAnswer>,
+    answered: Answered,
     arrived: Arrived,
 }
 
@@ -194,11 +232,16 @@ pub struct FakeIntake {
 impl FakeIntake {
     /// An intake that stores everything.
     pub fn new() -> Arc<Self> {
-        let (state_tx, _state_rx) = watch::channel(IntakeState::default());
+        let (state_tx, _state_rx) = watch::channel(IntakeState {
+            blocked: false,
+            script: VecDeque::new(),
+            answered: Answered::Taken("taken".to_owned()),
+            arrived: Arrived::default(),
+        });
         Arc::new(Self { state_tx })
     }
 
-    /// Lets every `deliver` wait until [`Self::unblock`].
+    /// Lets every `deliver` and `answer` wait until [`Self::unblock`].
     pub fn block(&self) {
         self.state_tx.send_modify(|state| state.blocked = true);
     }
@@ -208,7 +251,13 @@ impl FakeIntake {
         self.state_tx.send_modify(|state| state.blocked = false);
     }
 
-    /// Scripts the answer to the next event that has none yet; without a script it is stored.
+    /// What each click without a script gets from now on; at first `Taken`.
+    pub fn set_answered(&self, answered: Answered) {
+        self.state_tx.send_modify(|state| state.answered = answered);
+    }
+
+    /// Scripts the answer to the next event or click that has none yet; without a script an event is
+    /// stored, and a click gets what [`Self::set_answered`] says.
     pub fn answer_next(&self, answer: IntakeAnswer) {
         self.state_tx
             .send_modify(|state| state.script.push_back(answer));
@@ -222,6 +271,17 @@ impl FakeIntake {
     /// The events stored so far.
     pub fn events(&self) -> Vec<InboundEvent> {
         self.arrived().events
+    }
+
+    /// The clicks judged so far.
+    pub fn answers(&self) -> Vec<InboundAnswer> {
+        self.arrived().answers
+    }
+
+    async fn unblocked(&self) {
+        let mut state_rx = self.state_tx.subscribe();
+        // silent: the sender lives as long as `self`, so waiting can't fail
+        drop(state_rx.wait_for(|state| !state.blocked).await);
     }
 
     /// Waits until `is` holds, at most `limit`; says whether it does.
@@ -245,19 +305,13 @@ impl Intake for FakeIntake {
     async fn deliver(&self, event: InboundEvent) -> Result<Accepted, IntakeError> {
         self.state_tx
             .send_modify(|state| state.arrived.offered += 1);
-        let mut state_rx = self.state_tx.subscribe();
-        // silent: the sender lives as long as `self`, so waiting can't fail
-        drop(state_rx.wait_for(|state| !state.blocked).await);
+        self.unblocked().await;
         let mut answer = Ok(Accepted::Stored);
         self.state_tx.send_modify(|state| {
             let events = &mut state.arrived.events;
-            answer = match state.script.pop_front() {
-                Some(IntakeAnswer::Decline(reason)) => Ok(Accepted::Declined(reason)),
-                Some(IntakeAnswer::Unavailable) => {
-                    Err(IntakeError::Unavailable(Source::from("scripted")))
-                }
-                Some(IntakeAnswer::Refuse(why)) => Err(IntakeError::Refused { why }),
-                Some(IntakeAnswer::Stopping) => Err(IntakeError::Stopping),
+            answer = match state.script.pop_front().map(scripted) {
+                Some(Ok(reason)) => Ok(Accepted::Declined(reason)),
+                Some(Err(error)) => Err(error),
                 None if events.iter().any(|stored| same(stored, &event)) => Ok(Accepted::Duplicate),
                 None => {
                     events.push(event);
@@ -268,9 +322,36 @@ impl Intake for FakeIntake {
         answer
     }
 
+    async fn answer(&self, answer: InboundAnswer) -> Result<Answered, IntakeError> {
+        self.state_tx.send_modify(|state| state.arrived.clicks += 1);
+        self.unblocked().await;
+        let mut judged = Err(IntakeError::Stopping);
+        self.state_tx.send_modify(|state| {
+            judged = match state.script.pop_front().map(scripted) {
+                Some(Ok(reason)) => Ok(Answered::Refused(reason)),
+                Some(Err(error)) => Err(error),
+                None => Ok(state.answered.clone()),
+            };
+            if judged.is_ok() {
+                state.arrived.answers.push(answer);
+            }
+        });
+        judged
+    }
+
     async fn present(&self, address: &Address) {
         self.state_tx
             .send_modify(|state| state.arrived.present.push(address.clone()));
+    }
+}
+
+/// The reason to decline, or the failure.
+fn scripted(answer: IntakeAnswer) -> Result<String, IntakeError> {
+    match answer {
+        IntakeAnswer::Decline(reason) => Ok(reason),
+        IntakeAnswer::Unavailable => Err(IntakeError::Unavailable(Source::from("scripted"))),
+        IntakeAnswer::Refuse(why) => Err(IntakeError::Refused { why }),
+        IntakeAnswer::Stopping => Err(IntakeError::Stopping),
     }
 }
 

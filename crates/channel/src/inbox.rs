@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use anchorhold_core::{
     address::Address,
     ids::ChannelName,
-    inbound::{ATTACHMENT_LIMIT_BYTES, ATTACHMENTS_LIMIT, InboundEvent, TEXT_LIMIT_BYTES},
+    inbound::{
+        ATTACHMENT_LIMIT_BYTES, ATTACHMENTS_LIMIT, InboundAnswer, InboundEvent, TEXT_LIMIT_BYTES,
+    },
+    outbound::OPTIONS_LIMIT,
 };
 use async_trait::async_trait;
 
@@ -25,6 +28,17 @@ pub enum Accepted {
     Declined(String),
 }
 
+/// What became of a click on an answer. The text is a short sentence for who clicked, to be shown to
+/// nobody else where the platform allows that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// It is the answer.
+    Taken(String),
+    /// It is not, e.g. since the question is closed or this person may not answer it; that is on
+    /// record.
+    Refused(String),
+}
+
 /// The host's side of the way in.
 #[async_trait]
 pub trait Intake: Send + Sync + 'static {
@@ -33,6 +47,12 @@ pub trait Intake: Send + Sync + 'static {
     /// The caller may drop the future at any await point: then the event is durable or it is not,
     /// never in between, and offering it again is safe.
     async fn deliver(&self, event: InboundEvent) -> Result<Accepted, IntakeError>;
+
+    /// Judges a click on an answer; returns `Ok` only when what became of it is durable.
+    ///
+    /// A repeated click is harmless: it answers nothing twice. The caller may drop the future at any
+    /// await point and offer the click again.
+    async fn answer(&self, answer: InboundAnswer) -> Result<Answered, IntakeError>;
 
     /// Somebody has come to `address` and can read: what waits for it can be sent now.
     ///
@@ -64,15 +84,35 @@ impl Inbox {
         self.intake.deliver(event).await
     }
 
+    /// Hands a click on an answer to the host; returns `Ok` only when what became of it is durable.
+    /// Safe to drop and repeat.
+    ///
+    /// An option that no question can have is refused; the name of who clicked is cut to its limit.
+    pub async fn answer(&self, mut answer: InboundAnswer) -> Result<Answered, IntakeError> {
+        self.check_channel(&answer.address)?;
+        if answer.option >= OPTIONS_LIMIT {
+            return refuse(format!("a question has at most {OPTIONS_LIMIT} options"));
+        }
+        if let Some(name) = &mut answer.sender.name {
+            cut(name, NAME_LIMIT_BYTES);
+        }
+        self.intake.answer(answer).await
+    }
+
     /// Tells the host that somebody can read at `address` now. Harmless when repeated.
     pub async fn present(&self, address: &Address) {
         self.intake.present(address).await;
     }
 
-    fn checked(&self, mut event: InboundEvent) -> Result<InboundEvent, IntakeError> {
-        if event.address.channel != self.channel {
+    fn check_channel(&self, address: &Address) -> Result<(), IntakeError> {
+        if address.channel != self.channel {
             return refuse("it claims to come from another channel".into());
         }
+        Ok(())
+    }
+
+    fn checked(&self, mut event: InboundEvent) -> Result<InboundEvent, IntakeError> {
+        self.check_channel(&event.address)?;
         if event.text.len() > TEXT_LIMIT_BYTES {
             return refuse(format!(
                 "the text has {} bytes, at most {TEXT_LIMIT_BYTES} are taken",
@@ -118,7 +158,7 @@ impl fmt::Debug for Inbox {
     }
 }
 
-fn refuse(why: String) -> Result<InboundEvent, IntakeError> {
+fn refuse<T>(why: String) -> Result<T, IntakeError> {
     Err(IntakeError::Refused { why })
 }
 

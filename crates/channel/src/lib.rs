@@ -25,18 +25,27 @@
 //!    also when its future is dropped.
 //! 9. Health is written on what was observed, never on a timer.
 //! 10. Message text, tokens and file contents never reach a log or an error.
+//! 11. A question that is asked with the platform's own buttons or list can be answered there, also
+//!     after a restart: each click is handed to [`Inbox::answer`] with the question's own id, and the
+//!     [`Answered`] text is shown to who clicked, to nobody else where the platform allows that.
+//!     Where the intake fails, the click is offered again or the person is told.
+//! 12. [`ChannelAdapter::open_direct`] gives the same chat each time and sends nothing.
 //!
 //! What the host promises to an adapter:
 //!
 //! 1. `deliver` returns [`Accepted`] only when the event is durable. It may be dropped at any await
 //!    point; delivering the same event again is always safe and answers `Duplicate`.
-//! 2. `run` is called at most once at a time, `send` many times at once, also before, between and
-//!    after runs.
+//! 2. `run` is called at most once at a time, `send` and `open_direct` many times at once, also
+//!    before, between and after runs.
 //! 3. Text is already fitted to [`ChannelCaps::text`] and files to [`ChannelCaps::files`].
 //! 4. An operation that is tried again carries the same [`PartKey`]; another one never does.
 //! 5. A message answered with `Absent` is kept until [`Inbox::present`] is called for its address.
 //!    `present` never waits for a `send`, so an adapter may call it from anywhere.
-//! 6. Time, randomness, secrets and the folder for files come in through [`FactoryContext`].
+//! 6. `answer` returns `Ok` only when the click is durable, taken or refused. It may be dropped at
+//!    any await point, and a repeated click is harmless.
+//! 7. A question has at most [`OPTIONS_LIMIT`](anchorhold_core::outbound::OPTIONS_LIMIT) options,
+//!    and at most as many as [`Questions::Native`] says.
+//! 8. Time, randomness, secrets and the folder for files come in through [`FactoryContext`].
 //!
 //! **Start at** [`adapter`], then [`error`] and [`inbox`]; write an adapter against [`conformance`].
 #![warn(missing_docs)]
@@ -60,6 +69,6 @@ pub use crate::{
     cursor::{Cursor, CursorStore},
     error::{ChannelError, CursorError, Disposition, IntakeError, SecretError},
     health::{Connection, Health, HealthReporter, HealthView},
-    inbox::{Accepted, Inbox, Intake},
+    inbox::{Accepted, Answered, Inbox, Intake},
     secret::{Secret, SecretRef, SecretSource},
 };

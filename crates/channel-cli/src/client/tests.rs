@@ -1,4 +1,4 @@
-use anchorhold_channel::ChannelError;
+use anchorhold_channel::{Answered, ChannelError, fake::question_id};
 use anchorhold_core::outbound::Voice;
 
 use super::*;
@@ -45,6 +45,28 @@ async fn a_client_says_and_hears() {
     let accepted = ServerLine::Accepted { id, status, reason };
     assert_eq!(client.next().await.unwrap(), Some(accepted));
     assert_eq!(host.intake.events().len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_answers_and_hears_what_became_of_it() {
+    let host = Host::start().await;
+    let mut client = connect(&host, 1).await;
+    let question = question_id(1);
+    client.answer(question, 2).await.unwrap();
+    let answered = |taken, text: &str| ServerLine::Answered {
+        question,
+        taken,
+        text: text.to_owned(),
+    };
+    let line = client.next().await.unwrap();
+    assert_eq!(line, Some(answered(true, "taken")));
+    assert_eq!(host.intake.answers()[0].option, 1);
+
+    let refusal = Answered::Refused("too late".into());
+    host.intake.set_answered(refusal);
+    client.answer(question, 1).await.unwrap();
+    let line = client.next().await.unwrap();
+    assert_eq!(line, Some(answered(false, "too late")));
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use anchorhold_channel::fake::question_id;
+
 use super::*;
 
 fn check(input: &str, expect: Result<ClientLine, &str>) {
@@ -37,6 +39,14 @@ fn good_lines_are_read() {
         r#"{"type":"ack","id":"7"}"#,
         Ok(ClientLine::Ack { id: "7".into() }),
     );
+    let question = question_id(1);
+    check(
+        &format!(r#"{{"type":"answer","question":"{question}","option":2}}"#),
+        Ok(ClientLine::Answer {
+            question,
+            option: 2,
+        }),
+    );
 }
 
 #[test]
@@ -49,12 +59,40 @@ fn defect_11_nobody_can_claim_to_be_somebody_else() {
 }
 
 #[test]
+fn an_answer_has_a_question_and_an_option_and_nothing_else() {
+    let question = question_id(1);
+    for bad in [
+        r#""question":"7","option":1"#.to_owned(),
+        format!(r#""question":"{question}""#),
+        r#""option":1"#.to_owned(),
+        format!(r#""question":"{question}","option":"1""#),
+        format!(r#""question":"{question}","option":-1"#),
+        format!(r#""question":"{question}","option":1.5"#),
+        format!(r#""question":"{question}","option":99999999999999999999"#),
+        format!(r#""question":"{question}","option":1,"sender":"boss""#),
+    ] {
+        let found = line(format!(r#"{{"type":"answer",{bad}}}"#).as_bytes());
+        assert!(found.is_err(), "{bad}: {found:?}");
+    }
+}
+
+#[test]
+fn options_count_from_one() {
+    let outside = || Err("an option is a number from 1 to 20".to_owned());
+    assert_eq!(option(0), outside());
+    assert_eq!(option(1), Ok(0));
+    assert_eq!(option(20), Ok(19));
+    assert_eq!(option(21), outside());
+    assert_eq!(option(usize::MAX), outside());
+}
+
+#[test]
 fn garbage_is_an_error_in_few_words() {
     check("7", Err("a line has to be a JSON object"));
     check("nonsense", Err("expected ident at line 1 column 2"));
     check(
         r#"{"type":"leave"}"#,
-        Err("unknown variant `leave`, expected one of `hello`, `message`, `ack`"),
+        Err("unknown variant `leave`, expected one of `hello`, `message`, `answer`, `ack`"),
     );
     check(
         r#"{"files":[{"name":"a","data":"%%%secret"}]}"#,

@@ -1,4 +1,4 @@
-use anchorhold_channel::fake::part_key;
+use anchorhold_channel::fake::{part_key, question_id};
 use anchorhold_core::outbound::{OutboundFile, Question, Voice};
 
 use super::*;
@@ -56,11 +56,15 @@ fn operations_become_lines() {
     );
     check(
         &OutboundOp::Ask(Question {
+            id: question_id(1),
             title: "Deploy".into(),
             text: "Now?".into(),
             options: vec!["yes".into(), "no".into()],
         }),
-        r#"{"type":"question","id":"KEY","title":"Deploy","text":"Now?","options":["yes","no"]}"#,
+        &format!(
+            r#"{{"type":"question","id":"KEY","question":"{}","title":"Deploy","text":"Now?","options":["yes","no"]}}"#,
+            question_id(1)
+        ),
     );
     check(&OutboundOp::Typing, r#"{"type":"typing"}"#);
 }

@@ -9,29 +9,37 @@ use anchorhold_channel::{
     ChannelAdapter, FactoryContext,
     conformance::{Chat, ConformanceHarness, Failure, Told},
 };
-use anchorhold_core::{address::Address, ids::ChannelName};
+use anchorhold_core::{
+    address::Address,
+    ids::{ChannelName, QuestionId},
+};
 use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use super::kit::{self, Raw};
-use crate::{client::Client, wire::ServerLine};
+use crate::{
+    client::Client,
+    error::ClientError,
+    wire::{DEFAULT_NAME, ServerLine},
+};
 
 #[derive(Default)]
 struct Known {
     told: HashMap<(Chat, String), Told>,
     seen: HashMap<Chat, Vec<String>>,
+    asked: HashMap<Chat, Vec<(QuestionId, Vec<String>)>>,
 }
 
-/// Something that a person is about to say.
-struct Said {
-    id: String,
-    text: String,
+/// Something that a person is about to do.
+enum Act {
+    Say { id: String, text: String },
+    Answer { question: QuestionId, option: usize },
 }
 
 struct Person {
-    said_tx: mpsc::Sender<Said>,
+    act_tx: mpsc::Sender<Act>,
     task: JoinHandle<()>,
 }
 
@@ -60,6 +68,14 @@ impl Harness {
         self.known.lock().unwrap()
     }
 
+    /// Lets the person do something; `false` where nobody is there.
+    async fn act(&self, chat: Chat, act: Act) -> bool {
+        match self.people.lock().await.get(&chat) {
+            Some(person) => person.act_tx.send(act).await.is_ok(),
+            None => false,
+        }
+    }
+
     async fn leave_now(&self, chat: Chat) {
         if let Some(person) = self.people.lock().await.remove(&chat) {
             person.task.abort();
@@ -72,6 +88,7 @@ fn name(chat: Chat) -> &'static str {
     match chat {
         Chat::One => "one",
         Chat::Two => "two",
+        Chat::Direct => DEFAULT_NAME,
     }
 }
 
@@ -79,14 +96,14 @@ fn name(chat: Chat) -> &'static str {
 async fn live(
     mut client: Client,
     chat: Chat,
-    mut said_rx: mpsc::Receiver<Said>,
+    mut act_rx: mpsc::Receiver<Act>,
     known: Arc<Mutex<Known>>,
 ) {
     loop {
         tokio::select! {
-            said = said_rx.recv() => match said {
-                Some(said) => {
-                    if client.say_as(&said.id, &said.text, Vec::new()).await.is_err() {
+            act = act_rx.recv() => match act {
+                Some(act) => {
+                    if carry_out(&mut client, act).await.is_err() {
                         break;
                     }
                 }
@@ -98,12 +115,19 @@ async fn live(
             },
         }
     }
-    said_rx.close();
+    act_rx.close();
     let mut known = known.lock().unwrap();
     for ((at, _id), told) in &mut known.told {
         if *at == chat && *told == Told::Nothing {
             *told = Told::NotAccepted;
         }
+    }
+}
+
+async fn carry_out(client: &mut Client, act: Act) -> Result<(), ClientError> {
+    match act {
+        Act::Say { id, text } => client.say_as(&id, &text, Vec::new()).await,
+        Act::Answer { question, option } => client.answer(question, option).await,
     }
 }
 
@@ -116,12 +140,19 @@ fn note(chat: Chat, line: ServerLine, known: &mut Known) {
             known.told.insert((chat, id), Told::NotAccepted);
         }
         ServerLine::Message { text, .. } => known.seen.entry(chat).or_default().push(text),
+        ServerLine::Question {
+            question, options, ..
+        } => known
+            .asked
+            .entry(chat)
+            .or_default()
+            .push((question, options)),
         ServerLine::Error { id: None, .. }
+        | ServerLine::Answered { .. }
         | ServerLine::Welcome { .. }
         | ServerLine::Edit { .. }
         | ServerLine::Delete { .. }
         | ServerLine::React { .. }
-        | ServerLine::Question { .. }
         | ServerLine::Typing => {}
     }
 }
@@ -145,10 +176,10 @@ impl ConformanceHarness for Harness {
         let socket = self.cx.data_dir.join("cli.sock");
         let client = Client::connect(&socket, name(chat), [1; 10]).await;
         let client = client.map_err(|error| Failure::new(error.to_string()))?;
-        let (said_tx, said_rx) = mpsc::channel(16);
+        let (act_tx, act_rx) = mpsc::channel(16);
         let known = Arc::clone(&self.known);
-        let task = self.tracker.spawn(live(client, chat, said_rx, known));
-        let person = Person { said_tx, task };
+        let task = self.tracker.spawn(live(client, chat, act_rx, known));
+        let person = Person { act_tx, task };
         self.people.lock().await.insert(chat, person);
         Ok(())
     }
@@ -161,16 +192,11 @@ impl ConformanceHarness for Harness {
     async fn say(&self, chat: Chat, id: &str, text: &str) -> Result<(), Failure> {
         let key = (chat, id.to_owned());
         self.known().told.insert(key.clone(), Told::Nothing);
-        let said = Said {
+        let said = Act::Say {
             id: id.to_owned(),
             text: text.to_owned(),
         };
-        let people = self.people.lock().await;
-        let taken = match people.get(&chat) {
-            Some(person) => person.said_tx.send(said).await.is_ok(),
-            None => false,
-        };
-        if !taken {
+        if !self.act(chat, said).await {
             self.known().told.insert(key, Told::NotAccepted);
         }
         Ok(())
@@ -184,6 +210,23 @@ impl ConformanceHarness for Harness {
 
     async fn seen(&self, chat: Chat) -> Result<Vec<String>, Failure> {
         Ok(self.known().seen.get(&chat).cloned().unwrap_or_default())
+    }
+
+    async fn asked(&self, chat: Chat) -> Result<Vec<Vec<String>>, Failure> {
+        let asked = self.known().asked.get(&chat).cloned().unwrap_or_default();
+        Ok(asked
+            .into_iter()
+            .map(|(_question, options)| options)
+            .collect())
+    }
+
+    async fn click(&self, chat: Chat, question: usize, option: usize) -> Result<(), Failure> {
+        let question = self.known().asked[&chat][question].0;
+        let option = option + 1;
+        if !self.act(chat, Act::Answer { question, option }).await {
+            return Err(Failure::new("nobody is there to choose an answer"));
+        }
+        Ok(())
     }
 
     async fn hostile(&self, input: &[u8]) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use anchorhold_channel::{
 };
 use anchorhold_core::{
     address::Address,
-    ids::{ChannelName, ChatId},
+    ids::{ChannelName, ChatId, Handle},
     outbound::{OutboundOp, Voice},
 };
 use camino::{Utf8Path, Utf8PathBuf};
@@ -142,6 +142,11 @@ impl Host {
             .await;
         self.pending.fetch_sub(1, Ordering::Relaxed);
         sent
+    }
+
+    pub(crate) async fn open_direct(&self, person: &str) -> Result<ChatId, ChannelError> {
+        let person = Handle::parse(person).unwrap();
+        self.adapter.open_direct(&person).await
     }
 
     pub(crate) fn sends_pending(&self) -> bool {

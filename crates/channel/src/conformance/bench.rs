@@ -9,8 +9,9 @@ use std::{
 };
 
 use anchorhold_core::{
-    ids::PlatformMessageId,
-    outbound::{OutboundOp, Voice},
+    ids::{Handle, PlatformMessageId},
+    inbound::InboundAnswer,
+    outbound::{OPTIONS_LIMIT, OutboundOp, Question, Voice},
 };
 use tokio::{task::JoinHandle, time};
 use tokio_util::{
@@ -21,10 +22,10 @@ use tokio_util::{
 use super::{Chat, ConformanceHarness, Failure, PATIENCE, STOP_LIMIT, Told};
 use crate::{
     adapter::{ChannelAdapter, ChannelContext, Sent},
-    caps::Reader,
+    caps::{Questions, Reader},
     cursor::{Cursor, CursorStore},
     error::{ChannelError, Disposition},
-    fake::{Arrived, FakeClock, FakeCursorStore, FakeIntake, part_key},
+    fake::{Arrived, FakeClock, FakeCursorStore, FakeIntake, part_key, question_id},
     health::{self, Connection, Health, HealthView},
     inbox::{Inbox, Intake},
 };
@@ -161,8 +162,12 @@ impl<'h> Bench<'h> {
         text: &str,
         key: u32,
     ) -> Result<Sent, ChannelError> {
+        self.send(chat, &post(text), key).await
+    }
+
+    async fn send(&self, chat: Chat, op: &OutboundOp, key: u32) -> Result<Sent, ChannelError> {
         let to = self.harness.address(chat);
-        self.adapter.send(&to, &post(text), part_key(key)).await
+        self.adapter.send(&to, op, part_key(key)).await
     }
 
     /// Sends text that has to be taken.
@@ -172,29 +177,93 @@ impl<'h> Bench<'h> {
         text: &str,
         key: u32,
     ) -> Result<Option<PlatformMessageId>, Failure> {
-        match time::timeout(PATIENCE, self.post(chat, text, key)).await {
+        self.send_well(chat, &post(text), key).await
+    }
+
+    async fn send_well(
+        &self,
+        chat: Chat,
+        op: &OutboundOp,
+        key: u32,
+    ) -> Result<Option<PlatformMessageId>, Failure> {
+        match time::timeout(PATIENCE, self.send(chat, op, key)).await {
             Ok(Ok(sent)) => Ok(sent.message_id),
             Ok(Err(error)) => Err(Failure::new(format!("a good send failed: {error}"))),
             Err(_elapsed) => Err(Failure::new("a send did not end")),
         }
     }
 
+    /// The question with this number, with as many options as the platform has room for; `None`
+    /// where it asks as text.
+    pub(super) fn question(&self, number: u32) -> Option<Question> {
+        let count = match self.adapter.caps().questions {
+            Questions::Native { max_options } => max_options.min(OPTIONS_LIMIT),
+            Questions::Text => return None,
+        };
+        let option = |option| format!("choice {number}.{option}");
+        Some(Question {
+            id: question_id(number),
+            title: format!("Question {number}"),
+            text: "Which one is it?".to_owned(),
+            options: (1..=count).map(option).collect(),
+        })
+    }
+
+    /// Asks a question that has to be taken, and waits until the person sees exactly these.
+    pub(super) async fn ask_well(
+        &self,
+        chat: Chat,
+        questions: &[&Question],
+    ) -> Result<(), Failure> {
+        for (key, question) in (1_000..).zip(questions) {
+            let op = OutboundOp::Ask((*question).clone());
+            self.send_well(chat, &op, key).await?;
+        }
+        let expect: Vec<Vec<String>> = questions
+            .iter()
+            .map(|asked| asked.options.clone())
+            .collect();
+        let seen = last_look(|| self.harness.asked(chat), |seen| *seen == expect).await?;
+        check(
+            seen == expect,
+            format!("questions with these options were expected: {expect:?}, seen: {seen:?}"),
+        )
+    }
+
+    /// The handle of the person, as a message of theirs has it.
+    pub(super) async fn handle(&self, chat: Chat) -> Result<Handle, Failure> {
+        self.harness.say(chat, "who", "it is me").await?;
+        let address = self.harness.address(chat);
+        let mut handle = None;
+        let came = self.intake.until(PATIENCE, |now| {
+            let mut events = now.events.iter();
+            let said = events.find(|event| event.address == address);
+            handle = said.map(|event| event.sender.handle.clone());
+            handle.is_some()
+        });
+        check(came.await, "a message did not arrive")?;
+        handle.ok_or_else(|| Failure::new("a message did not arrive"))
+    }
+
+    /// Waits until so many clicks were judged, and gives them all.
+    pub(super) async fn answered(&self, count: usize) -> Result<Vec<InboundAnswer>, Failure> {
+        let enough = self
+            .intake
+            .until(PATIENCE, |now| now.answers.len() >= count);
+        check(
+            enough.await,
+            format!("{count} clicks were expected in time"),
+        )?;
+        Ok(self.intake.answers())
+    }
+
     /// Waits until the person sees exactly these texts.
     pub(super) async fn sees(&self, chat: Chat, expect: &[&str]) -> Result<(), Failure> {
-        let mut seen = Vec::new();
-        let look = async {
-            loop {
-                seen = self.harness.seen(chat).await?;
-                if seen == expect {
-                    return Ok(());
-                }
-                time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        match time::timeout(PATIENCE, look).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(Failure::new(format!("{expect:?} expected, seen: {seen:?}"))),
-        }
+        let seen = last_look(|| self.harness.seen(chat), |seen| seen == expect).await?;
+        check(
+            seen == expect,
+            format!("{expect:?} expected, seen: {seen:?}"),
+        )
     }
 
     /// Waits until `is` holds for what is known about a message; `false` after `limit`.
@@ -292,6 +361,25 @@ async fn supervise(
             | Disposition::ParkInstance
             | Disposition::ParkUntilPresent => return Err(error),
         }
+    }
+}
+
+/// Looks until `is` holds, or for as long as the suite is patient; gives what was seen last.
+async fn last_look<T, F>(look: impl Fn() -> F, is: impl Fn(&T) -> bool) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let mut seen = look().await?;
+    let wait = async {
+        while !is(&seen) {
+            time::sleep(LOOK_AGAIN).await;
+            seen = look().await?;
+        }
+        Ok(())
+    };
+    match time::timeout(PATIENCE, wait).await {
+        Ok(Err(failure)) => Err(failure),
+        Ok(Ok(())) | Err(_) => Ok(seen),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anchorhold_core::ids::{ChatId, Handle};
 use tokio::{task::JoinSet, time};
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
     fake::{IntakeAnswer, part_key},
 };
 
-type Ended = Result<Outcome, Failure>;
+pub(super) type Ended = Result<Outcome, Failure>;
 
 /// `probe` says who the bot is, the same each time, and needs no `run`.
 pub(super) async fn probe_identifies(harness: &dyn ConformanceHarness) -> Ended {
@@ -189,6 +190,7 @@ pub(super) async fn hostile_input_does_not_end_run(harness: &dyn ConformanceHarn
 fn hostile_inputs() -> Vec<Vec<u8>> {
     let deep = "[".repeat(100_000);
     let message = br#"{"type":"message","id":"x","text":"truncated"#;
+    let answer = br#"{"type":"answer","question":"x","option":-1}"#;
     vec![
         Vec::new(),
         b"\n".to_vec(),
@@ -203,6 +205,7 @@ fn hostile_inputs() -> Vec<Vec<u8>> {
         b"{\"type\":\"message\",\"text\":7}".to_vec(),
         b"{\"text\":\"\\ud800\"}".to_vec(),
         message.to_vec(),
+        answer.to_vec(),
         deep.into_bytes(),
         vec![b'a'; 2 * 1024 * 1024],
     ]
@@ -290,6 +293,45 @@ pub(super) async fn an_aborted_run_lets_the_next_one_start(
     second.stored(1).await?;
     second.stop().await?;
     Ok(Outcome::Passed)
+}
+
+/// The bot can write to a person first: in the same chat each time, in which nothing is said before.
+/// Without the ability it is refused for good.
+pub(super) async fn a_direct_chat_is_opened_in_silence(harness: &dyn ConformanceHarness) -> Ended {
+    let bench = Bench::start(harness).await?;
+    bench.arrive(Chat::One).await?;
+    let person = bench.handle(Chat::One).await?;
+    if !bench.adapter.caps().opens_directs.is_yes() {
+        let refused = bench.adapter.open_direct(&person).await;
+        check(
+            matches!(refused, Err(ChannelError::Permanent { .. })),
+            "a platform without direct chats did not refuse to open one",
+        )?;
+        bench.stop().await?;
+        return Ok(Outcome::Passed);
+    }
+    let chat = open(&bench, &person).await?;
+    check(
+        open(&bench, &person).await? == chat,
+        "the direct chat is another one the second time",
+    )?;
+    check(
+        chat == harness.address(Chat::Direct).chat,
+        "the direct chat is not the person's",
+    )?;
+    bench.arrive(Chat::Direct).await?;
+    bench.post_well(Chat::Direct, "the first word", 1).await?;
+    bench.sees(Chat::Direct, &["the first word"]).await?;
+    bench.stop().await?;
+    Ok(Outcome::Passed)
+}
+
+async fn open(bench: &Bench<'_>, person: &Handle) -> Result<ChatId, Failure> {
+    match time::timeout(PATIENCE, bench.adapter.open_direct(person)).await {
+        Ok(Ok(chat)) => Ok(chat),
+        Ok(Err(error)) => Err(Failure::new(format!("no direct chat was opened: {error}"))),
+        Err(_elapsed) => Err(Failure::new("opening a direct chat did not end")),
+    }
 }
 
 /// With nobody there a send is `Absent`; who comes is reported and gets it then.

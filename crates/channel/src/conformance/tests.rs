@@ -1,16 +1,18 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anchorhold_core::{
-    ids::{ChatId, PlatformMessageId},
+    ids::{ChatId, Handle, PlatformMessageId},
     outbound::OutboundOp,
 };
 
 use super::*;
 use crate::{
     adapter::{BotIdentity, ChannelContext, PartKey, Sent},
-    caps::{ChannelCaps, Reader, Support},
+    caps::{ChannelCaps, Questions, Reader, Support},
     error::{ChannelError, Source},
-    fake::{FakeAdapter, FakePlatform, all_caps, direct_event, part_key},
+    fake::{
+        FakeAdapter, FakePlatform, all_caps, direct_answer, direct_event, part_key, question_id,
+    },
 };
 
 /// In what way an adapter breaks the contract.
@@ -20,6 +22,8 @@ enum Flaw {
     CountsAbsentAsSent,
     ForgetsKeys,
     IgnoresShutdown,
+    MixesQuestionsUp,
+    OpensAnotherChat,
     PanicsInRun,
 }
 
@@ -35,6 +39,7 @@ impl FakeHarness {
         if caps.reader == Reader::MayBeAbsent {
             harness.platform.leave(&harness.address(Chat::One));
             harness.platform.leave(&harness.address(Chat::Two));
+            harness.platform.leave(&harness.address(Chat::Direct));
         }
         harness
     }
@@ -44,6 +49,7 @@ fn chat_id(chat: Chat) -> ChatId {
     let name = match chat {
         Chat::One => "one",
         Chat::Two => "two",
+        Chat::Direct => "dm-person",
     };
     ChatId::parse(name).unwrap()
 }
@@ -110,6 +116,19 @@ impl ConformanceHarness for FakeHarness {
         Ok(seen.into_iter().filter_map(text).collect())
     }
 
+    async fn asked(&self, chat: Chat) -> Result<Vec<Vec<String>>, Failure> {
+        let asked = self.platform.asked(&self.address(chat));
+        Ok(asked.into_iter().map(|asked| asked.options).collect())
+    }
+
+    async fn click(&self, chat: Chat, question: usize, option: usize) -> Result<(), Failure> {
+        let id = self.platform.asked(&self.address(chat))[question].id;
+        let chat = chat_id(chat);
+        self.platform
+            .click(direct_answer("fake", chat.as_str(), id, option).unwrap());
+        Ok(())
+    }
+
     async fn hostile(&self, _input: &[u8]) -> Result<(), Failure> {
         // The fake platform hands over typed events: there are no bytes to decode.
         Ok(())
@@ -151,7 +170,11 @@ impl ChannelAdapter for Flawed {
                 cx.shutdown.cancelled().await;
                 panic!("a scripted panic")
             }
-            Flaw::None | Flaw::CountsAbsentAsSent | Flaw::ForgetsKeys => self.inner.run(cx).await,
+            Flaw::None
+            | Flaw::CountsAbsentAsSent
+            | Flaw::ForgetsKeys
+            | Flaw::MixesQuestionsUp
+            | Flaw::OpensAnotherChat => self.inner.run(cx).await,
         }
     }
 
@@ -161,17 +184,32 @@ impl ChannelAdapter for Flawed {
         op: &OutboundOp,
         given: PartKey,
     ) -> Result<Sent, ChannelError> {
-        let given = match self.flaw {
-            Flaw::ForgetsKeys => part_key(fresh()),
-            Flaw::None | Flaw::CountsAbsentAsSent | Flaw::IgnoresShutdown | Flaw::PanicsInRun => {
-                given
+        let mut op = op.clone();
+        let mut given = given;
+        match (self.flaw, &mut op) {
+            (Flaw::ForgetsKeys, _) => given = part_key(fresh()),
+            (Flaw::MixesQuestionsUp, OutboundOp::Ask(question)) => {
+                question.id = question_id(fresh());
             }
-        };
-        match self.inner.send(to, op, given).await {
+            _ => {}
+        }
+        match self.inner.send(to, &op, given).await {
             Err(ChannelError::Absent) if self.flaw == Flaw::CountsAbsentAsSent => {
                 Ok(Sent { message_id: None })
             }
             result => result,
+        }
+    }
+
+    async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError> {
+        match self.flaw {
+            Flaw::OpensAnotherChat => Ok(ChatId::parse(&fresh().to_string()).unwrap()),
+            Flaw::None
+            | Flaw::CountsAbsentAsSent
+            | Flaw::ForgetsKeys
+            | Flaw::IgnoresShutdown
+            | Flaw::MixesQuestionsUp
+            | Flaw::PanicsInRun => self.inner.open_direct(person).await,
         }
     }
 }
@@ -193,6 +231,8 @@ async fn what_does_not_apply_is_skipped() {
     let mut caps = all_caps();
     caps.reader = Reader::ScrollsBack;
     caps.dedupes_by_key = Support::No;
+    caps.questions = Questions::Text;
+    caps.opens_directs = Support::No;
     let report = run(async || Ok(FakeHarness::start(caps, Flaw::None))).await;
     assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
     assert_eq!(
@@ -200,6 +240,9 @@ async fn what_does_not_apply_is_skipped() {
         [
             "same_key_is_seen_once: the platform does not dedupe by key",
             "nobody_there_is_never_sent: people scroll back, nobody is absent",
+            "a_click_answers_its_question_once: the platform asks questions as text",
+            "a_failed_click_does_not_end_run: the platform asks questions as text",
+            "a_question_outlives_a_restart: the platform asks questions as text",
         ]
     );
 }
@@ -243,6 +286,20 @@ async fn a_flaw_is_found() {
         there,
         "text_out_is_seen",
         "`run` did not end after its token fired",
+    )
+    .await;
+    fails(
+        Flaw::MixesQuestionsUp,
+        there,
+        "a_click_answers_its_question_once",
+        "a click answered another question",
+    )
+    .await;
+    fails(
+        Flaw::OpensAnotherChat,
+        there,
+        "a_direct_chat_is_opened_in_silence",
+        "the direct chat is another one the second time",
     )
     .await;
     fails(

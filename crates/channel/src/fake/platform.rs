@@ -10,8 +10,8 @@ use std::{
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, Handle, IdError, PlatformMessageId},
-    inbound::InboundEvent,
-    outbound::OutboundOp,
+    inbound::{InboundAnswer, InboundEvent},
+    outbound::{OutboundOp, Question},
 };
 use async_trait::async_trait;
 use tokio::{sync::watch, time};
@@ -20,9 +20,10 @@ use crate::{
     adapter::{BotIdentity, ChannelAdapter, ChannelContext, PartKey, Sent},
     caps::{ChannelCaps, FilesOut, Questions, Support},
     error::{ChannelError, IntakeError, Source},
+    inbox::Answered,
 };
 
-/// How long the adapter leaves a message with the platform that the host could not store.
+/// How long the adapter leaves a message or a click with the platform that the host could not store.
 const OFFER_AGAIN: Duration = Duration::from_millis(20);
 
 /// How the platform answers one send.
@@ -52,6 +53,10 @@ pub struct SendRecord {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<InboundEvent>,
+    clicks: VecDeque<InboundAnswer>,
+    answered: Vec<(InboundAnswer, Answered)>,
+    direct_script: VecDeque<ChannelError>,
+    opened: Vec<Handle>,
     acknowledged: Vec<(ChatId, PlatformMessageId)>,
     refused: Vec<(ChatId, PlatformMessageId)>,
     script: VecDeque<Scripted>,
@@ -64,10 +69,20 @@ struct State {
     lost: Option<ChannelError>,
 }
 
+impl State {
+    /// The first of what is kept until the adapter has handed it over.
+    fn offered(&self) -> Option<Next> {
+        let click = self.clicks.front().cloned().map(Box::new);
+        let event = || self.waiting.front().cloned().map(Box::new);
+        click.map(Next::Click).or_else(|| event().map(Next::Event))
+    }
+}
+
 /// What the platform has for the adapter next.
 enum Next {
     Lost(ChannelError),
     Returned(Address),
+    Click(Box<InboundAnswer>),
     Event(Box<InboundEvent>),
 }
 
@@ -94,6 +109,56 @@ impl FakePlatform {
     pub fn say(&self, event: InboundEvent) {
         self.state_tx
             .send_modify(|state| state.waiting.push_back(event));
+    }
+
+    /// Somebody chooses an answer, of a question that was asked or not.
+    pub fn click(&self, answer: InboundAnswer) {
+        self.state_tx
+            .send_modify(|state| state.clicks.push_back(answer));
+    }
+
+    /// The clicks that the host has judged, in order, each with what the person was shown.
+    pub fn answered(&self) -> Vec<(InboundAnswer, Answered)> {
+        self.state_tx.borrow().answered.clone()
+    }
+
+    /// Waits until so many clicks were judged, at most `limit`; says whether they were.
+    pub async fn until_answered(&self, limit: Duration, count: usize) -> bool {
+        let mut state_rx = self.state_tx.subscribe();
+        let enough = state_rx.wait_for(|state| state.answered.len() >= count);
+        matches!(time::timeout(limit, enough).await, Ok(Ok(_)))
+    }
+
+    /// The questions that people at `address` see, in order.
+    pub fn asked(&self, address: &Address) -> Vec<Question> {
+        let question = |op| match op {
+            OutboundOp::Ask(question) => Some(question),
+            OutboundOp::Post { .. }
+            | OutboundOp::Edit { .. }
+            | OutboundOp::Delete { .. }
+            | OutboundOp::React { .. }
+            | OutboundOp::Typing => None,
+        };
+        self.seen(address)
+            .into_iter()
+            .filter_map(question)
+            .collect()
+    }
+
+    /// The direct chat of a person, opened or not: `dm-<handle>`.
+    pub fn direct(person: &Handle) -> Result<ChatId, IdError> {
+        ChatId::parse(&format!("dm-{person}"))
+    }
+
+    /// Scripts the failure of the next opening of a direct chat that has none yet.
+    pub fn fail_direct(&self, error: ChannelError) {
+        self.state_tx
+            .send_modify(|state| state.direct_script.push_back(error));
+    }
+
+    /// Whose direct chats were opened, in order, repeats included.
+    pub fn opened(&self) -> Vec<Handle> {
+        self.state_tx.borrow().opened.clone()
     }
 
     /// Was this message acknowledged by the adapter?
@@ -167,7 +232,7 @@ impl FakePlatform {
         let mut state_rx = self.state_tx.subscribe();
         let ready = |state: &State| {
             let something = state.lost.is_some() || !state.returned.is_empty();
-            something || !state.waiting.is_empty()
+            something || !state.clicks.is_empty() || !state.waiting.is_empty()
         };
         loop {
             // silent: the sender lives as long as `self`, so waiting can't fail
@@ -187,12 +252,7 @@ impl FakePlatform {
                         Some(Next::Lost(error))
                     }
                     (None, Some(address)) => Some(Next::Returned(address)),
-                    (None, None) => state
-                        .waiting
-                        .front()
-                        .cloned()
-                        .map(Box::new)
-                        .map(Next::Event),
+                    (None, None) => state.offered(),
                 };
                 false
             });
@@ -213,6 +273,30 @@ impl FakePlatform {
                 state.acknowledged.push(id);
             }
         });
+    }
+
+    /// Takes the click off the platform and shows the person what became of it.
+    fn settle_click(&self, answer: InboundAnswer, shown: Answered) {
+        self.state_tx.send_modify(|state| {
+            state.clicks.pop_front();
+            state.answered.push((answer, shown));
+        });
+    }
+
+    fn open(&self, person: &Handle) -> Result<ChatId, ChannelError> {
+        if !self.caps.opens_directs.is_yes() {
+            let reason = "the platform opens no direct chats".into();
+            return Err(ChannelError::Permanent { reason });
+        }
+        let chat = Self::direct(person).map_err(|error| permanent(&error))?;
+        let mut failure = None;
+        self.state_tx.send_modify(|state| {
+            failure = state.direct_script.pop_front();
+            if failure.is_none() {
+                state.opened.push(person.clone());
+            }
+        });
+        failure.map_or(Ok(chat), Err)
     }
 
     fn take(&self, to: &Address, op: &OutboundOp, key: PartKey) -> Result<Sent, ChannelError> {
@@ -309,6 +393,10 @@ impl FakeAdapter {
                     cx.inbox.present(&address).await;
                     continue;
                 }
+                Next::Click(answer) => {
+                    self.pass_on(cx, *answer).await;
+                    continue;
+                }
                 Next::Event(event) => *event,
             };
             match cx.inbox.deliver(event.clone()).await {
@@ -322,6 +410,21 @@ impl FakeAdapter {
                 }
             }
         }
+    }
+
+    /// Hands a click to the host; one that can't be judged now stays with the platform.
+    async fn pass_on(&self, cx: &ChannelContext, answer: InboundAnswer) {
+        let shown = match cx.inbox.answer(answer.clone()).await {
+            Ok(answered) => {
+                cx.health.inbound();
+                answered
+            }
+            Err(IntakeError::Refused { why }) => Answered::Refused(why),
+            Err(IntakeError::Unavailable(_) | IntakeError::Stopping) => {
+                return time::sleep(OFFER_AGAIN).await;
+            }
+        };
+        self.platform.settle_click(answer, shown);
     }
 }
 
@@ -359,6 +462,10 @@ impl ChannelAdapter for FakeAdapter {
         // silent: the sender lives as long as the platform, so waiting can't fail
         drop(state_rx.wait_for(|state| !state.paused).await);
         self.platform.take(to, op, key)
+    }
+
+    async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError> {
+        self.platform.open(person)
     }
 }
 

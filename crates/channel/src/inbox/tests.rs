@@ -1,7 +1,7 @@
 use anchorhold_core::inbound::{Attachment, Quote};
 
 use super::*;
-use crate::fake::{FakeIntake, direct_event};
+use crate::fake::{FakeIntake, direct_answer, direct_event, question_id};
 
 fn inbox() -> (Inbox, Arc<FakeIntake>) {
     let intake = FakeIntake::new();
@@ -84,4 +84,36 @@ async fn what_is_only_shown_is_cut() {
         text: "q".repeat(TEXT_LIMIT_BYTES),
     });
     assert_eq!(intake.events(), vec![event]);
+}
+
+#[tokio::test]
+async fn a_click_is_passed_on_with_what_became_of_it() {
+    let (inbox, intake) = inbox();
+    let mut answer = direct_answer("fake", "chat", question_id(1), OPTIONS_LIMIT - 1).unwrap();
+    // Two bytes a character: the limit falls inside one.
+    answer.sender.name = Some("é".repeat(200));
+    let taken = Answered::Taken("taken".into());
+    assert_eq!(inbox.answer(answer.clone()).await.unwrap(), taken);
+    let refused = Answered::Refused("too late".into());
+    intake.set_answered(refused.clone());
+    assert_eq!(inbox.answer(answer.clone()).await.unwrap(), refused);
+    answer.sender.name = Some("é".repeat(127));
+    assert_eq!(intake.answers(), vec![answer.clone(), answer]);
+}
+
+#[tokio::test]
+async fn a_click_that_can_be_no_answer_is_refused_before_the_host_sees_it() {
+    let (inbox, intake) = inbox();
+    let refused = async |channel: &str, option| {
+        let answer = direct_answer(channel, "chat", question_id(1), option).unwrap();
+        match inbox.answer(answer).await {
+            Err(IntakeError::Refused { why }) => why,
+            other => panic!("not refused: {other:?}"),
+        }
+    };
+    let foreign = refused("other", 0).await;
+    assert_eq!(foreign, "it claims to come from another channel");
+    let beyond = refused("fake", OPTIONS_LIMIT).await;
+    assert_eq!(beyond, "a question has at most 20 options");
+    assert_eq!(intake.arrived().clicks, 0);
 }
