@@ -75,6 +75,16 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A request or a reply is longer than the files carry.
+    #[error("the {what} has {len} bytes, at most {limit} are taken")]
+    TooLong {
+        /// What it is.
+        what: &'static str,
+        /// Its length, in bytes.
+        len: usize,
+        /// The longest that is taken, in bytes.
+        limit: usize,
+    },
     /// Proof of one session's end was shown for another session's files.
     #[error("the sandbox that ended was not of the session in {path}")]
     WrongSession {
@@ -104,6 +114,7 @@ impl Error {
             | Self::Database { .. }
             | Self::Io { .. }
             | Self::Encode { .. }
+            | Self::TooLong { .. }
             | Self::WrongSession { .. } => Disposition::Fault,
         }
     }

@@ -15,9 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Inbound, Seq,
+    context::Room,
     inbox::store_files,
     layout::{Layout, sync_dir},
     open,
+    payload::CONTROL,
     progress::{self, Progress},
     pull::{Cursors, JUMP_LIMIT},
 };
@@ -42,17 +44,24 @@ pub struct NewInbound<'a> {
     pub triggers: bool,
     /// What it says; the files are added by [`HostSide::append`].
     pub payload: Inbound,
-    /// Files that came with it.
+    /// Files that came with it; only a chat message has some.
     pub attachments: &'a [Attachment],
+    /// Only a sandbox of a later generation than this is offered it, so that it is seen by a fresh
+    /// one. Until there is one it holds nothing else back.
+    pub fresh_only: Option<Generation>,
 }
 
 /// What became of a message that was to be appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// Its number.
     pub seq: Seq,
     /// Was it new? `false` if it had been appended before.
     pub fresh: bool,
+    /// Context that went beyond the bounds of [`crate::CONTEXT_ROWS_LIMIT`] and its siblings and was
+    /// closed for it, oldest first; also the message itself, if it is too large alone. Told once:
+    /// who dies over it finds them as not open in [`HostSide::inbound_after`].
+    pub closed: Vec<Seq>,
 }
 
 /// What `inbound.db` says of a message besides its payload.
@@ -136,7 +145,11 @@ impl HostSide {
             drop(transaction);
             // Whoever stored it may have died before this.
             self.make_durable()?;
-            return Ok(Appended { seq, fresh: false });
+            return Ok(Appended {
+                seq,
+                fresh: false,
+                closed: Vec::new(),
+            });
         }
         let own: i64 = transaction
             .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
@@ -146,14 +159,24 @@ impl HostSide {
         // A number that no agent can have come to is not followed.
         let believed = Some(highest_outbound).filter(|seq| *seq <= own + JUMP_LIMIT);
         let seq = Seq::host_after(own.max(believed.unwrap_or(0)));
+        let is_context = !message.triggers;
         self.insert(&transaction, message, seq, now)?;
+        let closed = if is_context {
+            close_surplus(&transaction, now).map_err(&failed)?
+        } else {
+            Vec::new()
+        };
         transaction.commit().map_err(&failed)?;
         self.make_durable()?;
-        Ok(Appended { seq, fresh: true })
+        Ok(Appended {
+            seq,
+            fresh: true,
+            closed,
+        })
     }
 
     /// The commit is the removal of the journal, which only this makes durable.
-    fn make_durable(&self) -> Result<(), Error> {
+    pub(crate) fn make_durable(&self) -> Result<(), Error> {
         sync_dir(&self.layout.in_dir)
     }
 
@@ -165,21 +188,18 @@ impl HostSide {
         now: Timestamp,
     ) -> Result<(), Error> {
         let path = self.layout.inbound();
-        let files = store_files(&self.layout, seq, message.attachments)?;
-        let payload = match message.payload {
-            Inbound::Chat(mut chat) => {
-                chat.files = files;
-                Inbound::Chat(chat)
-            }
-        };
+        let mut payload = message.payload;
+        if let Inbound::Chat(chat) = &mut payload {
+            chat.files = store_files(&self.layout, seq, message.attachments)?;
+        }
         let encoded = payload
             .encode()
             .map_err(|source| Error::Encode { source })?;
         transaction
             .execute(
                 "INSERT INTO messages (seq, channel, chat, thread, platform_id, triggers, status,
-                 tries, due_at, kind, version, payload, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', 0, ?7, ?8, ?9, ?10, ?7)",
+                 tries, due_at, kind, version, payload, created_at, fresh_only)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', 0, ?7, ?8, ?9, ?10, ?7, ?11)",
                 params![
                     seq.get(),
                     message.address.channel.as_str(),
@@ -191,6 +211,7 @@ impl HostSide {
                     encoded.kind,
                     encoded.version,
                     encoded.payload,
+                    message.fresh_only.map(|generation| generation.0),
                 ],
             )
             .map_err(Error::sql(&path, "append"))?;
@@ -279,7 +300,7 @@ impl HostSide {
         open::inbound_rw(&self.layout.inbound())
     }
 
-    fn write(
+    pub(crate) fn write(
         &self,
         doing: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
@@ -325,6 +346,35 @@ fn known(
         )
         .optional()?;
     Ok(seq.and_then(Seq::new))
+}
+
+/// Closes the open context that there is no room for, the newest kept; gives it oldest first.
+fn close_surplus(
+    transaction: &Transaction<'_>,
+    now: Timestamp,
+) -> Result<Vec<Seq>, rusqlite::Error> {
+    let mut room = Room::at(now);
+    let mut statement = transaction.prepare(
+        "SELECT seq, octet_length(payload), created_at FROM messages
+         WHERE status = 'open' AND triggers = 0 AND kind <> ?1 ORDER BY seq DESC",
+    )?;
+    let mut rows = statement.query([CONTROL])?;
+    let mut closed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let created_at = Timestamp::from_millisecond(row.get(2)?).unwrap_or(now);
+        let bytes = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX);
+        if !room.takes(bytes, created_at) {
+            closed.extend(Seq::new(row.get(0)?));
+        }
+    }
+    closed.reverse();
+    for seq in &closed {
+        transaction.execute(
+            "UPDATE messages SET status = 'closed' WHERE seq = ?1",
+            [seq.get()],
+        )?;
+    }
+    Ok(closed)
 }
 
 fn meta(row: &rusqlite::Row<'_>) -> Result<InboundMeta, rusqlite::Error> {

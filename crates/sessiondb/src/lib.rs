@@ -7,7 +7,7 @@
 //! **Deliberately not**: async code (callers bring their own threads), a clock, the central database.
 //!
 //! **Must stay true**:
-//! 1. One writer per file. The host opens `outbound.db` for writing only with an
+//! 1. One side writes each file. The host opens `outbound.db` for writing only with an
 //!    [`Exited`](anchorhold_core::sandbox::Exited), the proof that no process in the sandbox is left.
 //! 2. Everything in `out/` is hostile to the host: opened without following links, of bounded size,
 //!    read with bounded work, and judged row by row. What is wrong in one session stays there.
@@ -15,31 +15,40 @@
 //! 4. `BUSY`, and `READONLY_ROLLBACK` after a writer was killed, mean "later", never "empty".
 //! 5. The host's sequence numbers are even, the agent's odd, one increasing order over both files.
 //! 6. A turn's answers and its completions are one transaction.
+//! 7. A request of the administration command inside is open until a reply with its number exists.
 //!
 //! **Start at** [`HostSide`] for the host, [`RunnerSide`] for the agent-runner.
 #![warn(missing_docs)]
 
 pub mod bell;
+mod context;
 mod error;
 mod host;
 mod inbox;
 mod layout;
+mod offer;
 mod open;
 mod outbox;
 mod payload;
 pub mod progress;
 mod pull;
 mod recover;
+mod requests;
 mod runner;
 mod schema;
 mod seq;
 
+pub use context::{CONTEXT_AGE_LIMIT, CONTEXT_BYTES_LIMIT, CONTEXT_ROWS_LIMIT};
 pub use error::{Disposition, Error};
 pub use host::{Appended, HostSide, InboundMeta, NewInbound, Settings};
-pub use payload::{Chat, Inbound, InboxFile, Outbound, Undecodable};
+pub use offer::{InboundRow, Offer, UnknownRow};
+pub use payload::{
+    ASK_LIMIT, Answer, Chat, Control, Inbound, InboxFile, Note, Outbound, Undecodable,
+};
 pub use pull::{Claim, Cursors, HandledRow, HandledState, OutboundRow, Pulled, Rejected};
 pub use recover::Recovered;
-pub use runner::{Emit, Finish, Handled, InboundRow, Offer, OutboxFile, RunnerSide, UnknownRow};
+pub use requests::{AdminRequestRow, REPLY_LIMIT_BYTES, REQUEST_LIMIT_BYTES, Requests};
+pub use runner::{Emit, Finish, Handled, OutboxFile, RunnerSide};
 pub use seq::Seq;
 
 #[cfg(test)]

@@ -38,9 +38,7 @@ pub(crate) fn outbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
 /// some mounts an open file does not see what the host wrote since.
 pub(crate) fn inbound_ro(path: &Utf8Path) -> Result<Connection, Error> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let found: i32 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(Error::sql(path, "read the version"))?;
+    let found = schema::version(&connection).map_err(Error::sql(path, "read the version"))?;
     if found == schema::VERSION {
         return Ok(connection);
     }
@@ -125,7 +123,7 @@ fn refuse_super_journal(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-fn writable(path: &Utf8Path, flags: OpenFlags, steps: &[&str]) -> Result<Connection, Error> {
+fn writable(path: &Utf8Path, flags: OpenFlags, steps: &[&[&str]]) -> Result<Connection, Error> {
     let mut connection = open(path, flags)?;
     connection
         .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
@@ -188,23 +186,19 @@ fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
 /// The file must have exactly the tables that an agent-runner makes, letter for letter: then no
 /// view, trigger, generated column or missing key can stand where a plain table is expected.
 fn check_schema(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
-    let found: i32 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(Error::sql(path, "read the version"))?;
+    let found = schema::version(connection).map_err(Error::sql(path, "read the version"))?;
     // A sandbox that outlived an update of the host still writes the version it began with.
-    let steps = usize::try_from(found)
+    let tables = usize::try_from(found)
         .ok()
-        .and_then(|done| schema::OUTBOUND.get(..done));
-    let Some(steps) = steps.filter(|steps| !steps.is_empty()) else {
+        .and_then(|version| version.checked_sub(1))
+        .and_then(|at| schema::OUTBOUND_TABLES.get(at));
+    let Some(tables) = tables else {
         return Err(Error::hostile(
             path,
             format!("it has schema version {found}"),
         ));
     };
-    let mut expected: Vec<String> = Vec::new();
-    for step in steps {
-        expected.extend(step.split(';').map(normal).filter(|sql| !sql.is_empty()));
-    }
+    let mut expected: Vec<String> = tables.iter().map(|sql| normal(sql)).collect();
     expected.sort();
     let mut statement = connection
         .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL LIMIT 64")

@@ -99,6 +99,8 @@ pub enum HandledState {
     Failed(String),
     /// The runner did not understand it.
     Unknown(String),
+    /// A person stopped the turn that had taken it: it is neither answered nor tried again.
+    Stopped,
 }
 
 /// A row that was refused.
@@ -233,6 +235,7 @@ fn read_handled(
             Some("done") => Some(HandledState::Done),
             Some("failed") => Some(HandledState::Failed(detail)),
             Some("unknown") => Some(HandledState::Unknown(detail)),
+            Some("stopped") => Some(HandledState::Stopped),
             Some(_) | None => None,
         };
         match (Seq::new(seq).filter(|seq| seq.is_host()), state) {

@@ -8,6 +8,7 @@ use crate::{
     layout::{OUTBOUND, open_dir},
     open,
     pull::{self, BEYOND, Ceilings},
+    requests,
 };
 
 /// What a sandbox left behind.
@@ -36,7 +37,9 @@ impl HostSide {
                 path: self.root.clone(),
             });
         }
-        match self.take_back(exited, Ceilings::above(cursors, highest)) {
+        // The host's own file: what is wrong with it must not put the other one aside.
+        let replied = self.last_reply()?;
+        match self.take_back(exited, Ceilings::above(cursors, highest), replied) {
             Ok(claims) => Ok(Recovered {
                 claims,
                 put_aside: None,
@@ -54,7 +57,12 @@ impl HostSide {
         }
     }
 
-    fn take_back(&self, exited: &Exited, ceilings: Ceilings) -> Result<Vec<Claim>, Error> {
+    fn take_back(
+        &self,
+        exited: &Exited,
+        ceilings: Ceilings,
+        replied: i64,
+    ) -> Result<Vec<Claim>, Error> {
         let path = self.layout.outbound();
         let Some(mut connection) = open::outbound_hostile_rw(&self.layout)? else {
             // A runner that has shown life had made the file: what it had taken is lost with it.
@@ -67,7 +75,9 @@ impl HostSide {
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(&failed)?;
-        if ceilings.exceeded(&transaction).map_err(&failed)? {
+        let exceeded = ceilings.exceeded(&transaction).map_err(&failed)?
+            || requests::exceeded(&transaction, replied).map_err(&failed)?;
+        if exceeded {
             return Err(Error::hostile(&path, BEYOND));
         }
         let mut claims = pull::read_claims(&transaction).map_err(&failed)?;

@@ -8,59 +8,19 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::{
-    Error, Inbound, Outbound, Seq, Settings,
+    Error, Outbound, Seq, Settings,
     layout::{INBOUND, Layout, OUTBOX},
     open,
 };
 
-/// The most context messages of one turn.
-const CONTEXT_LIMIT: usize = 100;
-
 /// One session's files, as the runner in the sandbox handles them. Every call blocks on the disk.
 #[derive(Debug)]
 pub struct RunnerSide {
-    layout: Layout,
-    generation: Generation,
-    outbound: Connection,
+    pub(crate) layout: Layout,
+    pub(crate) generation: Generation,
+    pub(crate) outbound: Connection,
     /// Everything up to here has ended: it need not be looked at again.
-    low_water: i64,
-}
-
-/// What there is to do.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Offer {
-    /// Messages to answer in one turn, oldest first, context included. Empty if nothing wakes.
-    pub rows: Vec<InboundRow>,
-    /// Context before them that is too much for one turn: to be ended with it, unseen.
-    pub surplus: Vec<Seq>,
-    /// Messages that this runner does not understand: to be ended as unknown.
-    pub unknown: Vec<UnknownRow>,
-    /// When the next message that has to wait becomes due.
-    pub next_due: Option<Timestamp>,
-}
-
-/// A message to answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InboundRow {
-    /// Its number.
-    pub seq: Seq,
-    /// Does it wake the agent, or is it context?
-    pub triggers: bool,
-    /// How often it was tried before.
-    pub tries: u32,
-    /// When the host stored it.
-    pub created_at: Timestamp,
-    /// What it says.
-    pub payload: Inbound,
-}
-
-/// A message that this runner does not understand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownRow {
-    /// Its number.
-    pub seq: Seq,
-    /// Why it is not understood.
-    pub why: String,
+    pub(crate) low_water: i64,
 }
 
 /// How a message ended.
@@ -78,6 +38,8 @@ pub enum Handled {
         /// What it does not know.
         kind: String,
     },
+    /// A person stopped the turn that had taken it.
+    Stopped,
 }
 
 /// One thing to say.
@@ -120,28 +82,6 @@ pub struct Finish {
     pub state: Vec<(String, Option<String>)>,
 }
 
-impl Offer {
-    /// Leaves out the context that no message follows yet, and what is too much of the rest.
-    fn keep_context_before_triggers(&mut self) {
-        let through_last = self
-            .rows
-            .iter()
-            .rposition(|row| row.triggers)
-            .map_or(0, |at| at + 1);
-        self.rows.truncate(through_last);
-        let context = self.rows.iter().filter(|row| !row.triggers).count();
-        let mut surplus = context.saturating_sub(CONTEXT_LIMIT);
-        self.rows.retain(|row| {
-            let leave_out = surplus > 0 && !row.triggers;
-            if leave_out {
-                surplus -= 1;
-                self.surplus.push(row.seq);
-            }
-            !leave_out
-        });
-    }
-}
-
 impl RunnerSide {
     /// Opens both files, and makes `outbound.db` if it is not there. What an earlier generation
     /// was killed in is rolled back here, inside the wall.
@@ -173,63 +113,6 @@ impl RunnerSide {
             })
             .map_err(Error::sql(&path, "read the settings"))?;
         serde_json::from_str(&body).map_err(|source| Error::Encode { source })
-    }
-
-    /// Messages that are due and have not ended, oldest first, at most `limit` that wake.
-    ///
-    /// A message that waits for its next try holds back the later ones: order comes before speed.
-    /// One that was tried before is the only one of its turn that wakes.
-    /// Context is offered only together with a message after it that wakes, the newest of it.
-    pub fn offer(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
-        let path = self.layout.in_dir.join(INBOUND);
-        let failed = Error::sql(&path, "read");
-        let inbound = self.inbound()?;
-        let mut statement = inbound
-            .prepare(
-                "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at
-                 FROM messages WHERE status = 'open' AND seq > ?1 ORDER BY seq",
-            )
-            .map_err(&failed)?;
-        let mut rows = statement.query([self.low_water]).map_err(&failed)?;
-        let mut offer = Offer::default();
-        let mut all_ended = true;
-        let mut waking = 0_u32;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let raw: i64 = row.get(0).map_err(&failed)?;
-            let Some(seq) = Seq::new(raw) else { continue };
-            if self.is_handled(seq)? {
-                if all_ended {
-                    self.low_water = raw;
-                }
-                continue;
-            }
-            all_ended = false;
-            let due = Timestamp::from_millisecond(row.get(3).map_err(&failed)?).unwrap_or(now);
-            if due > now {
-                offer.next_due = Some(due);
-                break;
-            }
-            let row = match decode(row, seq).map_err(&failed)? {
-                Ok(row) => row,
-                Err(unknown) => {
-                    offer.unknown.push(unknown);
-                    continue;
-                }
-            };
-            // What was in a turn that died is tried alone, so that it can be found out which
-            // message it was, and the others don't share its fate.
-            let alone = row.triggers && row.tries > 0;
-            if alone && waking > 0 {
-                break;
-            }
-            waking += u32::from(row.triggers);
-            offer.rows.push(row);
-            if alone || waking >= limit {
-                break;
-            }
-        }
-        offer.keep_context_before_triggers();
-        Ok(offer)
     }
 
     /// Takes messages: from here on a death of this sandbox counts as a try of theirs.
@@ -304,7 +187,7 @@ impl RunnerSide {
             .map_err(Error::sql(&self.layout.outbound(), "read the state"))
     }
 
-    fn inbound(&self) -> Result<Connection, Error> {
+    pub(crate) fn inbound(&self) -> Result<Connection, Error> {
         open::inbound_ro(&self.layout.in_dir.join(INBOUND))
     }
 
@@ -314,13 +197,6 @@ impl RunnerSide {
                 row.get(0)
             })
             .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))
-    }
-
-    fn is_handled(&self, seq: Seq) -> Result<bool, Error> {
-        self.outbound
-            .prepare_cached("SELECT 1 FROM handled WHERE seq = ?1 AND state <> 'claimed'")
-            .and_then(|mut statement| statement.exists([seq.get()]))
-            .map_err(Error::sql(&self.layout.outbound(), "read"))
     }
 
     fn write(
@@ -337,30 +213,6 @@ impl RunnerSide {
             })
             .map_err(Error::sql(&path, doing))
     }
-}
-
-fn decode(
-    row: &rusqlite::Row<'_>,
-    seq: Seq,
-) -> Result<Result<InboundRow, UnknownRow>, rusqlite::Error> {
-    let kind: String = row.get(4)?;
-    let payload: String = row.get(6)?;
-    let payload = match Inbound::decode(&kind, row.get(5)?, &payload) {
-        Ok(payload) => payload,
-        Err(why) => {
-            return Ok(Err(UnknownRow {
-                seq,
-                why: why.to_string(),
-            }));
-        }
-    };
-    Ok(Ok(InboundRow {
-        seq,
-        triggers: row.get(1)?,
-        tries: row.get(2)?,
-        created_at: Timestamp::from_millisecond(row.get(7)?).unwrap_or_default(),
-        payload,
-    }))
 }
 
 /// Writes the files of one message into its own folder and names them in the operation.
@@ -428,6 +280,7 @@ fn insert_handled(
         Handled::Done => ("done", None),
         Handled::Failed { why } => ("failed", Some(why)),
         Handled::Unknown { kind } => ("unknown", Some(kind)),
+        Handled::Stopped => ("stopped", None),
     };
     transaction.execute(
         "INSERT OR REPLACE INTO handled (seq, generation, state, detail, number, at)

@@ -1,7 +1,11 @@
 //! Both sides against each other, and the host against a hostile sandbox.
 
 mod hostile;
+mod offers;
+mod payloads;
+mod requests;
 mod sides;
+mod versions;
 
 use anchorhold_core::{
     address::Address,
@@ -14,8 +18,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::{
-    Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, NewInbound, Outbound, Pulled,
-    RunnerSide, Seq, Settings,
+    Appended, Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, NewInbound, Outbound,
+    Pulled, RunnerSide, Seq, Settings,
 };
 
 /// One session on disk with a host that looks at it.
@@ -59,8 +63,37 @@ impl Bench {
             triggers,
             payload: Inbound::Chat(chat(text)),
             attachments: files,
+            fresh_only: None,
         };
         self.host.append(message, at(1_000)).unwrap().seq
+    }
+
+    /// Appends something that is no message of a person.
+    fn tell(&self, id: &str, payload: Inbound, fresh_only: Option<u32>) -> Seq {
+        let platform_id = PlatformMessageId::parse(id).unwrap();
+        let message = NewInbound {
+            address: &self.address,
+            platform_id: &platform_id,
+            triggers: true,
+            payload,
+            attachments: &[],
+            fresh_only: fresh_only.map(Generation),
+        };
+        self.host.append(message, at(1_000)).unwrap().seq
+    }
+
+    /// Appends context at a time.
+    fn overhear(&self, id: &str, text: &str, now: Timestamp) -> Appended {
+        let platform_id = PlatformMessageId::parse(id).unwrap();
+        let message = NewInbound {
+            address: &self.address,
+            platform_id: &platform_id,
+            triggers: false,
+            payload: Inbound::Chat(chat(text)),
+            attachments: &[],
+            fresh_only: None,
+        };
+        self.host.append(message, now).unwrap()
     }
 
     fn runner(&self, generation: u32) -> RunnerSide {

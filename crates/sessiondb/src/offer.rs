@@ -1,0 +1,319 @@
+//! What the runner finds to do in `inbound.db`, and in what order.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{
+    Control, Error, Inbound, RunnerSide, Seq, context::Room, layout::INBOUND, payload::CONTROL,
+};
+
+/// What there is to do. What [`RunnerSide::offer`] gives is one of: something to stop, messages
+/// that are not understood, a turn to run, a compaction, nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Messages to answer in one turn, oldest first, context included. Empty if nothing wakes.
+    pub rows: Vec<InboundRow>,
+    /// Context before them that is too much for one turn: to be ended with it, unseen.
+    pub surplus: Vec<Seq>,
+    /// Messages that this runner does not understand: to be ended as unknown.
+    pub unknown: Vec<UnknownRow>,
+    /// When the next message that has to wait becomes due.
+    pub next_due: Option<Timestamp>,
+    /// Commands to stop that came while no turn ran: to be ended as done.
+    pub stops: Vec<Seq>,
+    /// What was in a turn that died before it was stopped: to be ended with those commands, as
+    /// stopped, since what a person has stopped is not tried again.
+    pub stopped: Vec<Seq>,
+    /// The command to compact, when it is its turn.
+    pub compact: Option<Seq>,
+}
+
+/// A message to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundRow {
+    /// Its number.
+    pub seq: Seq,
+    /// Does it wake the agent, or is it context?
+    pub triggers: bool,
+    /// How often it was tried before.
+    pub tries: u32,
+    /// When the host stored it.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub payload: Inbound,
+}
+
+/// A message that this runner does not understand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownRow {
+    /// Its number.
+    pub seq: Seq,
+    /// Why it is not understood.
+    pub why: String,
+}
+
+/// What is being looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Something to do while nothing runs.
+    Next,
+    /// More for the turn that runs.
+    FollowUps,
+}
+
+/// How far the agent is with a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nobody has taken it, or a sandbox that is gone.
+    Waits,
+    /// This very sandbox has taken it.
+    Taken,
+    /// It has ended.
+    Ended,
+}
+
+/// A message, and how much room it takes as context.
+struct Candidate {
+    row: InboundRow,
+    bytes: usize,
+}
+
+impl RunnerSide {
+    /// Messages that are due and have not ended, oldest first, at most `limit` that wake.
+    ///
+    /// A message that waits for its next try holds back the later ones: order comes before speed.
+    /// One that was tried before is the only one of its turn that wakes.
+    /// Context is offered only together with a message after it that wakes, the newest of it.
+    /// Commands to stop come before everything else, one to compact where it stands in the order.
+    pub fn offer(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
+        let inbound = self.inbound()?;
+        // One snapshot: no command to stop comes between the two looks.
+        inbound
+            .execute_batch("BEGIN")
+            .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))?;
+        let stops = self.stops_in(&inbound)?;
+        if let Some(last) = stops.last() {
+            let stopped = self.tried_before(&inbound, *last, &stops)?;
+            return Ok(Offer {
+                stops,
+                stopped,
+                ..Offer::default()
+            });
+        }
+        self.look(&inbound, Look::Next, limit, now)
+    }
+
+    /// What came while a turn of this sandbox runs and can join it, oldest first, at most `limit`
+    /// that wake; only [`Offer::rows`] and [`Offer::surplus`] are filled.
+    ///
+    /// What was tried before is not offered, nor anything after it or after a command to compact:
+    /// these wait for a turn of their own, and the order is kept.
+    pub fn follow_ups(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
+        let inbound = self.inbound()?;
+        let found = self.look(&inbound, Look::FollowUps, limit, now)?;
+        Ok(Offer {
+            rows: found.rows,
+            surplus: found.surplus,
+            ..Offer::default()
+        })
+    }
+
+    /// Commands to stop that have not ended, oldest first.
+    pub fn stops(&self) -> Result<Vec<Seq>, Error> {
+        self.stops_in(&self.inbound()?)
+    }
+
+    fn stops_in(&self, inbound: &Connection) -> Result<Vec<Seq>, Error> {
+        let path = self.layout.in_dir.join(INBOUND);
+        let failed = Error::sql(&path, "read");
+        let mut statement = inbound
+            .prepare(
+                "SELECT seq, kind, version, payload FROM messages
+                 WHERE status = 'open' AND seq > ?1 AND kind = ?2 ORDER BY seq",
+            )
+            .map_err(&failed)?;
+        let mut rows = statement
+            .query(params![self.low_water, CONTROL])
+            .map_err(&failed)?;
+        let mut stops = Vec::new();
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let seq = row.get(0).map(Seq::new).map_err(&failed)?;
+            let payload = payload(row, 1).map_err(&failed)?;
+            if let (Some(seq), Ok(Inbound::Control(Control::Stop))) = (seq, payload)
+                && self.standing(seq)? != Standing::Ended
+            {
+                stops.push(seq);
+            }
+        }
+        Ok(stops)
+    }
+
+    /// What was tried, is older than `stop` and has not ended.
+    fn tried_before(
+        &self,
+        inbound: &Connection,
+        stop: Seq,
+        stops: &[Seq],
+    ) -> Result<Vec<Seq>, Error> {
+        let path = self.layout.in_dir.join(INBOUND);
+        let tried = inbound
+            .prepare(
+                "SELECT seq FROM messages WHERE status = 'open' AND tries > 0
+                 AND seq > ?1 AND seq < ?2 ORDER BY seq",
+            )
+            .and_then(|mut statement| {
+                let rows = statement.query_map(params![self.low_water, stop.get()], |row| {
+                    row.get::<_, i64>(0)
+                })?;
+                rows.collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(Error::sql(&path, "read"))?;
+        let mut stopped = Vec::new();
+        for seq in tried.into_iter().filter_map(Seq::new) {
+            if !stops.contains(&seq) && self.standing(seq)? != Standing::Ended {
+                stopped.push(seq);
+            }
+        }
+        Ok(stopped)
+    }
+
+    fn look(
+        &mut self,
+        inbound: &Connection,
+        look: Look,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Offer, Error> {
+        let path = self.layout.in_dir.join(INBOUND);
+        let failed = Error::sql(&path, "read");
+        let mut statement = inbound
+            .prepare(
+                "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at
+                 FROM messages WHERE status = 'open' AND seq > ?1
+                 AND (fresh_only IS NULL OR fresh_only < ?2) ORDER BY seq",
+            )
+            .map_err(&failed)?;
+        let mut rows = statement
+            .query(params![self.low_water, self.generation.0])
+            .map_err(&failed)?;
+        let mut offer = Offer::default();
+        let mut found: Vec<Candidate> = Vec::new();
+        let mut all_ended = true;
+        let mut waking = 0_u32;
+        while waking < limit
+            && let Some(row) = rows.next().map_err(&failed)?
+        {
+            let raw: i64 = row.get(0).map_err(&failed)?;
+            let Some(seq) = Seq::new(raw) else { continue };
+            let standing = self.standing(seq)?;
+            all_ended &= standing == Standing::Ended;
+            if all_ended {
+                self.low_water = raw;
+            }
+            match (standing, look) {
+                (Standing::Ended, _) | (Standing::Taken, Look::FollowUps) => continue,
+                (Standing::Waits, _) | (Standing::Taken, Look::Next) => {}
+            }
+            let due = Timestamp::from_millisecond(row.get(3).map_err(&failed)?).unwrap_or(now);
+            if due > now {
+                offer.next_due = Some(due);
+                break;
+            }
+            let candidate = match decode(row, seq).map_err(&failed)? {
+                Ok(candidate) => candidate,
+                Err(unknown) => {
+                    offer.unknown.push(unknown);
+                    continue;
+                }
+            };
+            if let Inbound::Control(command) = candidate.row.payload {
+                // A turn before it goes first, and what is after it waits for it.
+                let its_turn = command == Control::Compact && waking == 0;
+                offer.compact = its_turn.then_some(seq);
+                break;
+            }
+            // What was in a turn that died is tried alone, so that it can be found out which
+            // message it was, and the others don't share its fate.
+            let alone = candidate.row.triggers && candidate.row.tries > 0;
+            if alone && (waking > 0 || look == Look::FollowUps) {
+                break;
+            }
+            waking += u32::from(candidate.row.triggers);
+            found.push(candidate);
+            if alone {
+                break;
+            }
+        }
+        offer.take(found, now);
+        Ok(offer)
+    }
+
+    fn standing(&self, seq: Seq) -> Result<Standing, Error> {
+        let found = self
+            .outbound
+            .prepare_cached("SELECT state = 'claimed', generation FROM handled WHERE seq = ?1")
+            .and_then(|mut statement| {
+                let row = statement.query_row([seq.get()], |row| {
+                    Ok((row.get::<_, bool>(0)?, row.get::<_, u32>(1)?))
+                });
+                row.optional()
+            })
+            .map_err(Error::sql(&self.layout.outbound(), "read"))?;
+        Ok(match found {
+            Some((false, _)) => Standing::Ended,
+            Some((true, generation)) if generation == self.generation.0 => Standing::Taken,
+            Some((true, _)) | None => Standing::Waits,
+        })
+    }
+}
+
+impl Offer {
+    /// Takes over what was found, without the context that no message follows yet, and what is
+    /// too much of the rest.
+    fn take(&mut self, mut found: Vec<Candidate>, now: Timestamp) {
+        let through_last = found
+            .iter()
+            .rposition(|candidate| candidate.row.triggers)
+            .map_or(0, |at| at + 1);
+        found.truncate(through_last);
+        let mut room = Room::at(now);
+        for Candidate { row, bytes } in found.into_iter().rev() {
+            if row.triggers || room.takes(bytes, row.created_at) {
+                self.rows.push(row);
+            } else {
+                self.surplus.push(row.seq);
+            }
+        }
+        self.rows.reverse();
+        self.surplus.reverse();
+    }
+}
+
+/// Reads kind, version and payload from the columns that begin at `first`.
+fn payload(
+    row: &Row<'_>,
+    first: usize,
+) -> Result<Result<Inbound, crate::Undecodable>, rusqlite::Error> {
+    let kind = row.get_ref(first)?.as_str()?;
+    let text = row.get_ref(first + 2)?.as_str()?;
+    Ok(Inbound::decode(kind, row.get(first + 1)?, text))
+}
+
+fn decode(row: &Row<'_>, seq: Seq) -> Result<Result<Candidate, UnknownRow>, rusqlite::Error> {
+    let payload = match payload(row, 4)? {
+        Ok(payload) => payload,
+        Err(why) => {
+            let why = why.to_string();
+            return Ok(Err(UnknownRow { seq, why }));
+        }
+    };
+    let row_of = InboundRow {
+        seq,
+        triggers: row.get(1)?,
+        tries: row.get(2)?,
+        created_at: Timestamp::from_millisecond(row.get(7)?).unwrap_or_default(),
+        payload,
+    };
+    let bytes = row.get_ref(6)?.as_str()?.len();
+    Ok(Ok(Candidate { row: row_of, bytes }))
+}
