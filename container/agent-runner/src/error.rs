@@ -44,6 +44,22 @@ pub enum Error {
         #[source]
         source: sessiondb::Error,
     },
+    /// A request of the administration command could not be written for so long that it is given up.
+    #[error("the session's files are in use; nothing was asked for")]
+    NotAsked,
+    /// The host has not replied to a request of the administration command.
+    #[error("the host did not answer within {seconds} s; the request may still be carried out")]
+    NoReply {
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The administration command could not begin to wait.
+    #[error("can't start the runtime")]
+    Runtime {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A signal can't be listened for.
     #[error("can't listen for signals")]
     Signals {

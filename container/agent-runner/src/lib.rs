@@ -10,15 +10,19 @@
 //! 1. A message is claimed before its turn, and a turn's answers and completions are one transaction.
 //! 2. What can't be read now is read later; it is never taken for empty.
 //! 3. Told to stop, it takes no new work and lets the running turn finish.
-//! 4. Progress is shown at the start and at each event of a turn, never while idle.
-//! 5. Message text never reaches the log.
+//! 4. What a person has stopped is neither answered nor tried again.
+//! 5. A running turn gets only what its provider asks for, and ends what it got.
+//! 6. Progress is shown at the start and at each event of a turn, never while idle.
+//! 7. Message text never reaches the log.
 //!
 //! **Start at** [`turn_loop`], then [`provider`].
 #![warn(missing_docs)]
 
+pub mod admin;
 pub mod args;
 pub mod children;
 mod error;
+pub mod follow_ups;
 pub mod log;
 pub mod progress;
 pub mod provider;

@@ -8,6 +8,7 @@ use anchorhold_sessiondb::{Emit, InboundRow};
 use async_trait::async_trait;
 
 use crate::{
+    follow_ups::FollowUps,
     provider::offline::Offline,
     tools::{Called, ToolError, Tools},
 };
@@ -23,6 +24,17 @@ pub trait AgentProvider: Send + Sync + 'static {
     /// It calls [`TurnIo::progress`] at each event, since one that is silent for too long is taken
     /// for stalled. Dropping the future abandons the turn, and nothing of it is said.
     async fn run_turn(&self, turn: Turn, io: TurnIo) -> Result<TurnOutcome, TurnError>;
+
+    /// Shortens what it remembers, between two turns, because a person asked for it. What the
+    /// outcome says without naming a message answers that person.
+    ///
+    /// `state` is what [`Turn::state`] would be. As with a turn: it shows progress, and dropping the
+    /// future abandons it.
+    async fn compact(
+        &self,
+        state: BTreeMap<String, String>,
+        io: TurnIo,
+    ) -> Result<TurnOutcome, TurnError>;
 }
 
 /// What a provider is.
@@ -32,6 +44,8 @@ pub struct ProviderCaps {
     pub name: &'static str,
     /// What it remembers from turn to turn: handed to it in [`Turn::state`].
     pub state_keys: &'static [&'static str],
+    /// Can a running turn take what comes meanwhile, with [`TurnIo::follow_ups`]?
+    pub follow_ups: bool,
 }
 
 /// What is to be answered.
@@ -78,6 +92,7 @@ pub enum TurnError {
 pub struct TurnIo {
     beat: Arc<dyn Fn(Option<Duration>) + Send + Sync>,
     tools: Arc<Tools>,
+    follow_ups: Arc<FollowUps>,
 }
 
 impl fmt::Debug for TurnIo {
@@ -89,12 +104,28 @@ impl fmt::Debug for TurnIo {
 }
 
 impl TurnIo {
-    /// `beat` is called at each event of the turn.
+    /// `beat` is called at each event of the turn. It has no follow-ups.
     pub fn new(beat: impl Fn(Option<Duration>) + Send + Sync + 'static, tools: Arc<Tools>) -> Self {
         Self {
             beat: Arc::new(beat),
             tools,
+            follow_ups: Arc::new(FollowUps::none()),
         }
+    }
+
+    /// The same with follow-ups.
+    #[must_use]
+    pub fn with_follow_ups(self, follow_ups: Arc<FollowUps>) -> Self {
+        Self { follow_ups, ..self }
+    }
+
+    /// What came since the turn began: waits up to `patience` for at least one message, see
+    /// [`FollowUps::take`]. From here on these messages are of the turn, and end with it.
+    ///
+    /// Only messages that were not tried before, never more than one turn may have; none for a
+    /// provider that does not say [`ProviderCaps::follow_ups`].
+    pub async fn follow_ups(&self, patience: Duration) -> Vec<InboundRow> {
+        self.follow_ups.take(patience).await
     }
 
     /// Something happened; from now on it may be quiet for `declared`.

@@ -1,6 +1,7 @@
 //! What an agent can do besides talk.
 
 mod add_reaction;
+mod ask_question;
 mod edit_message;
 mod send_file;
 mod sh;
@@ -15,7 +16,13 @@ use serde::Deserialize;
 use crate::{children::Children, provider::TurnIo};
 
 /// The names of all tools.
-pub const NAMES: &[&str] = &["sh", "send_file", "edit_message", "add_reaction"];
+pub const NAMES: &[&str] = &[
+    "sh",
+    "send_file",
+    "edit_message",
+    "add_reaction",
+    "ask_question",
+];
 
 /// The tools of one sandbox.
 #[derive(Debug)]
@@ -123,6 +130,7 @@ impl Tools {
             "send_file" => send_file::call(self, parse("send_file", arguments)?),
             "edit_message" => edit_message::call(parse("edit_message", arguments)?),
             "add_reaction" => add_reaction::call(parse("add_reaction", arguments)?),
+            "ask_question" => ask_question::call(parse("ask_question", arguments)?),
             _ => Err(ToolError::UnknownTool),
         }
     }

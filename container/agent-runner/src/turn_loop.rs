@@ -1,26 +1,26 @@
 //! The loop: look, claim, have it answered, write answers and completions, look again.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+mod turn;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use anchorhold_core::{
     clock::Clock,
     retry::{Backoff, Next},
 };
 use anchorhold_sessiondb::{
-    self as sessiondb, Finish, Handled, InboundRow, Offer, RunnerSide, Seq, Settings, UnknownRow,
-    bell,
+    self as sessiondb, Finish, Handled, Offer, RunnerSide, Seq, UnknownRow, bell,
 };
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use tokio::{net::UnixDatagram, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::{
     Error,
     children::{Children, Orphans},
     progress::Beats,
-    provider::{AgentProvider, Providers, Turn, TurnError, TurnIo, TurnOutcome},
+    provider::Providers,
     report,
     tools::Tools,
 };
@@ -117,7 +117,7 @@ impl TurnLoop {
     pub async fn run(&mut self, stop: &CancellationToken) -> Result<Ended, Error> {
         let mut failed = 0_u32;
         while !stop.is_cancelled() {
-            match self.step().await {
+            match self.step(stop).await {
                 Ok(Step::Worked) => failed = 0,
                 Ok(Step::Idle(due)) => {
                     failed = 0;
@@ -135,22 +135,36 @@ impl TurnLoop {
         Ok(Ended::Told)
     }
 
-    async fn step(&mut self) -> Result<Step, Error> {
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Step, Error> {
         let side = &mut self.parts.side;
         let settings = side.settings().map_err(session)?;
         let limit = settings.prompt_messages.max(1);
         let offer = side.offer(limit, self.parts.clock.now()).map_err(session)?;
+        if !offer.stops.is_empty() {
+            self.stop_nothing(&offer).await?;
+            return Ok(Step::Worked);
+        }
         if !offer.unknown.is_empty() {
             self.put_aside(offer.unknown).await?;
             return Ok(Step::Worked);
         }
-        if offer.rows.is_empty() {
+        if offer.rows.is_empty() && offer.compact.is_none() {
             return Ok(Step::Idle(offer.next_due));
         }
-        match self.parts.providers.find(&settings.provider) {
-            Some(provider) => self.turn(provider, settings, offer).await,
-            None => self.refuse(&settings.provider, &offer.rows).await,
+        let Some(provider) = self.parts.providers.find(&settings.provider) else {
+            return self.refuse(&settings.provider, &offer).await;
+        };
+        match offer.compact {
+            Some(seq) => self.compact(provider, seq, stop).await,
+            None => self.turn(provider, settings, offer, stop).await,
         }
+    }
+
+    /// Ends commands to stop that came while no turn ran, with what was in turns that died before
+    /// they were stopped.
+    async fn stop_nothing(&mut self, offer: &Offer) -> Result<(), Error> {
+        tracing::info!(stopped = offer.stopped.len(), "told to stop without a turn");
+        self.finish(&stopped(&offer.stopped, &offer.stops)).await
     }
 
     /// Ends messages of a kind that this program does not know: a newer host wrote them.
@@ -164,64 +178,15 @@ impl TurnLoop {
     }
 
     /// Ends messages that nobody here can answer, and says why, rather than die over them.
-    async fn refuse(&mut self, provider: &str, rows: &[InboundRow]) -> Result<Step, Error> {
+    async fn refuse(&mut self, provider: &str, offer: &Offer) -> Result<Step, Error> {
         let known = self.parts.providers.names().join(", ");
         let provider: String = provider.chars().take(64).collect();
         let why = format!("this agent has no provider {provider:?}; it has: {known}");
         tracing::error!(provider, known, "unknown provider");
-        self.finish(&failed(rows, &why)).await?;
+        let rows = offer.rows.iter().map(|row| row.seq);
+        let seqs: Vec<Seq> = rows.chain(offer.compact).collect();
+        self.finish(&failed(&seqs, &why)).await?;
         Ok(Step::Worked)
-    }
-
-    async fn turn(
-        &mut self,
-        provider: Arc<dyn AgentProvider>,
-        settings: Settings,
-        offer: Offer,
-    ) -> Result<Step, Error> {
-        let rows = offer.rows;
-        let state = self.state(provider.caps().state_keys)?;
-        let seqs: Vec<Seq> = rows.iter().map(|row| row.seq).collect();
-        let now = self.parts.clock.now();
-        self.parts.side.claim(&seqs, now).map_err(session)?;
-        self.parts.beats.beat(None);
-        let turn = Turn {
-            agent_name: settings.agent_name,
-            model: settings.model,
-            messages: rows.clone(),
-            state,
-        };
-        let beats = Arc::clone(&self.parts.beats);
-        let io = TurnIo::new(
-            move |declared| beats.beat(declared),
-            Arc::clone(&self.parts.tools),
-        );
-        let span = tracing::info_span!("turn", turn = %seqs.first().map_or(0, |seq| seq.get()));
-        tracing::info!(parent: &span, messages = seqs.len(), "turn begins");
-        let outcome = provider.run_turn(turn, io).instrument(span.clone()).await;
-        let mut finish = match outcome {
-            Ok(outcome) => done(&rows, outcome),
-            Err(TurnError::Failed { why }) => failed(&rows, &why),
-            Err(TurnError::Exit { code }) => {
-                tracing::warn!(parent: &span, code, "turn ends the process");
-                return Ok(Step::Exit(code));
-            }
-        };
-        finish
-            .handled
-            .extend(offer.surplus.into_iter().map(|seq| (seq, Handled::Done)));
-        self.finish(&finish).instrument(span).await?;
-        Ok(Step::Worked)
-    }
-
-    fn state(&self, keys: &[&str]) -> Result<BTreeMap<String, String>, Error> {
-        let mut state = BTreeMap::new();
-        for key in keys {
-            if let Some(value) = self.parts.side.state(key).map_err(session)? {
-                state.insert((*key).to_owned(), value);
-            }
-        }
-        Ok(state)
     }
 
     async fn finish(&mut self, finish: &Finish) -> Result<(), Error> {
@@ -249,15 +214,20 @@ impl TurnLoop {
         Ok(())
     }
 
+    /// How long to wait at most between two looks.
+    fn poll(&self) -> Duration {
+        match self.parts.bell {
+            Some(_) => POLL_WITH_BELL,
+            None => POLL,
+        }
+    }
+
     /// Waits until there may be something to do.
     async fn rest(&mut self, due: Option<Timestamp>) {
         if let Some(orphans) = &self.parts.orphans {
             orphans.reap(&self.parts.children);
         }
-        let poll = match self.parts.bell {
-            Some(_) => POLL_WITH_BELL,
-            None => POLL,
-        };
+        let poll = self.poll();
         let until_due = due.map(|due| due.duration_since(self.parts.clock.now()));
         let wait = match until_due.map(Duration::try_from) {
             Some(Ok(until_due)) => poll.min(until_due),
@@ -314,19 +284,22 @@ fn pause(error: &sessiondb::Error, failed: u32) -> Duration {
     }
 }
 
-fn done(rows: &[InboundRow], outcome: TurnOutcome) -> Finish {
+/// The end of a turn that failed for all it had taken.
+fn failed(seqs: &[Seq], why: &str) -> Finish {
+    let why = why.to_owned();
+    let each = |seq: &Seq| (*seq, Handled::Failed { why: why.clone() });
     Finish {
-        handled: rows.iter().map(|row| (row.seq, Handled::Done)).collect(),
-        emit: outcome.emit,
-        state: outcome.state,
+        handled: seqs.iter().map(each).collect(),
+        ..Finish::default()
     }
 }
 
-fn failed(rows: &[InboundRow], why: &str) -> Finish {
-    let why = why.to_owned();
-    let each = |row: &InboundRow| (row.seq, Handled::Failed { why: why.clone() });
+/// The end of what a person stopped, and of the commands to do so.
+fn stopped(seqs: &[Seq], stops: &[Seq]) -> Finish {
+    let stopped = seqs.iter().map(|seq| (*seq, Handled::Stopped));
+    let done = stops.iter().map(|seq| (*seq, Handled::Done));
     Finish {
-        handled: rows.iter().map(each).collect(),
+        handled: stopped.chain(done).collect(),
         ..Finish::default()
     }
 }

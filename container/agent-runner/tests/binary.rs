@@ -77,6 +77,7 @@ impl Bench {
             triggers: true,
             payload: Inbound::Chat(chat),
             attachments: &[],
+            fresh_only: None,
         };
         self.host.append(message, Timestamp::UNIX_EPOCH).unwrap();
         bell::ring(self.host.out_dir());
@@ -161,7 +162,10 @@ fn texts(pulled: &Pulled) -> Vec<&str> {
         .iter()
         .filter_map(|row| match &row.op {
             Outbound::Post { text, .. } => Some(text.as_str()),
-            Outbound::Edit { .. } | Outbound::Delete { .. } | Outbound::React { .. } => None,
+            Outbound::Edit { .. }
+            | Outbound::Delete { .. }
+            | Outbound::React { .. }
+            | Outbound::Ask { .. } => None,
         })
         .collect()
 }

@@ -5,7 +5,7 @@
 mod commands;
 mod draft;
 
-use std::future;
+use std::{collections::BTreeMap, future, time::Duration};
 
 use anchorhold_sessiondb::{Chat, Inbound};
 use async_trait::async_trait;
@@ -25,6 +25,7 @@ use crate::{
 const CAPS: ProviderCaps = ProviderCaps {
     name: "offline",
     state_keys: &[],
+    follow_ups: true,
 };
 /// How much of a message is quoted, in characters.
 const QUOTE_LIMIT: usize = 200;
@@ -43,13 +44,36 @@ impl AgentProvider for Offline {
 
     async fn run_turn(&self, turn: Turn, io: TurnIo) -> Result<TurnOutcome, TurnError> {
         let mut draft = Draft::default();
-        for message in turn.messages.iter().filter(|message| message.triggers) {
+        let mut overheard = 0;
+        for message in &turn.messages {
+            if !message.triggers {
+                overheard += 1;
+                continue;
+            }
             io.progress(None);
             draft.begin(message.seq);
-            let Inbound::Chat(chat) = &message.payload;
-            answer(chat, &io, &mut draft).await?;
+            match &message.payload {
+                Inbound::Chat(chat) => answer(chat, overheard, &io, &mut draft).await?,
+                told @ (Inbound::Note(_) | Inbound::Answer(_) | Inbound::Control(_)) => {
+                    draft.say(&heard_of(told));
+                }
+            }
             draft.end();
+            overheard = 0;
         }
+        Ok(TurnOutcome {
+            emit: draft.emit,
+            state: Vec::new(),
+        })
+    }
+
+    async fn compact(
+        &self,
+        _state: BTreeMap<String, String>,
+        _io: TurnIo,
+    ) -> Result<TurnOutcome, TurnError> {
+        let mut draft = Draft::default();
+        draft.post("I keep nothing between turns, so there is nothing to compact.".to_owned());
         Ok(TurnOutcome {
             emit: draft.emit,
             state: Vec::new(),
@@ -57,10 +81,15 @@ impl AgentProvider for Offline {
     }
 }
 
-async fn answer(chat: &Chat, io: &TurnIo, draft: &mut Draft) -> Result<(), TurnError> {
+async fn answer(
+    chat: &Chat,
+    overheard: usize,
+    io: &TurnIo,
+    draft: &mut Draft,
+) -> Result<(), TurnError> {
     let mut commands = parse(&chat.text);
     if commands.is_empty() {
-        draft.say(&heard(chat));
+        draft.say(&heard(chat, overheard));
         return Ok(());
     }
     let excess = commands.len() > COMMANDS_LIMIT;
@@ -76,21 +105,44 @@ async fn answer(chat: &Chat, io: &TurnIo, draft: &mut Draft) -> Result<(), TurnE
     Ok(())
 }
 
-fn heard(chat: &Chat) -> String {
+fn heard(chat: &Chat, overheard: usize) -> String {
     let mut said =
         vec!["I am the offline agent: I follow a script and understand nothing.".to_owned()];
-    let text = chat.text.trim();
-    if !text.is_empty() {
-        let quote: String = text.chars().take(QUOTE_LIMIT).collect();
-        let cut = if quote.len() < text.len() { "…" } else { "" };
-        said.push(format!("You wrote: “{quote}{cut}”"));
+    if !chat.text.trim().is_empty() {
+        said.push(format!("You wrote: {}", quoted(&chat.text)));
     }
     match chat.files.len() {
         0 => {}
         1 => said.push("You sent one file.".to_owned()),
         count => said.push(format!("You sent {count} files.")),
     }
+    match overheard {
+        0 => {}
+        1 => said.push("Before that I overheard one message.".to_owned()),
+        count => said.push(format!("Before that I overheard {count} messages.")),
+    }
     said.join(" ")
+}
+
+/// What is said about something that is not followed as commands.
+fn heard_of(payload: &Inbound) -> String {
+    match payload {
+        Inbound::Chat(chat) => quoted(&chat.text),
+        Inbound::Note(note) => format!("note from the host: {}", quoted(&note.text)),
+        Inbound::Answer(answer) => {
+            let (question, text) = (answer.question_seq, &answer.text);
+            format!("answer to question #{question}: {text}")
+        }
+        // The loop follows these itself.
+        Inbound::Control(_) => String::new(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let text = text.trim();
+    let quote: String = text.chars().take(QUOTE_LIMIT).collect();
+    let cut = if quote.len() < text.len() { "…" } else { "" };
+    format!("“{quote}{cut}”")
 }
 
 async fn act(command: Command<'_>, io: &TurnIo, draft: &mut Draft) -> Result<(), TurnError> {
@@ -111,6 +163,7 @@ async fn act(command: Command<'_>, io: &TurnIo, draft: &mut Draft) -> Result<(),
             io.progress(None);
             draft.say(&format!("slept {} s", span.as_secs_f64()));
         }
+        Command::Listen(span) => listen(span, io, draft).await,
         Command::Big(len) => draft.say(&big(len)),
         Command::Exit(code) => return Err(TurnError::Exit { code }),
         Command::Hang => future::pending().await,
@@ -118,6 +171,18 @@ async fn act(command: Command<'_>, io: &TurnIo, draft: &mut Draft) -> Result<(),
         Command::Wrong(why) => draft.say(&why),
     }
     Ok(())
+}
+
+/// Each follow-up gets an answer of its own, in the conversation that it came from.
+async fn listen(span: Duration, io: &TurnIo, draft: &mut Draft) {
+    io.progress(Some(span));
+    let mut rows = io.follow_ups(span).await;
+    io.progress(None);
+    rows.retain(|row| row.triggers);
+    for row in &rows {
+        draft.post_to(row.seq, format!("follow-up: {}", heard_of(&row.payload)));
+    }
+    draft.say(&format!("follow-ups taken: {}", rows.len()));
 }
 
 async fn call(tool: &str, arguments: &str, io: &TurnIo, draft: &mut Draft) {

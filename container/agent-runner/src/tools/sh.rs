@@ -10,7 +10,11 @@ use std::{
 use camino::Utf8Path;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
-use tokio::{net::unix::pipe::Receiver, process::Command, time::timeout};
+use tokio::{
+    net::unix::pipe::Receiver,
+    process::{Child, Command},
+    time::timeout,
+};
 
 use crate::{
     provider::TurnIo,
@@ -39,8 +43,8 @@ pub(super) struct Arguments {
     timeout_s: Option<u64>,
 }
 
-/// The command has a process group of its own, which is killed when the command ends or its time
-/// is up: nothing that it started in the background goes on unnoticed.
+/// The command has a process group of its own, which is killed when the command ends, its time is
+/// up or the turn is dropped: nothing that it started in the background goes on unnoticed.
 pub(super) async fn call(
     tools: &Tools,
     io: &TurnIo,
@@ -56,10 +60,7 @@ pub(super) async fn call(
     let _awaited = tools.children.awaited();
     let (mut child, pipe) =
         spawn(&tools.workspace, &arguments.cmd).map_err(failed("start the shell"))?;
-    let group = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
+    let group = Group::of(&child);
     let mut output = Output::default();
     let ended = timeout(limit, async {
         tokio::select! {
@@ -72,11 +73,7 @@ pub(super) async fn call(
         }
     })
     .await;
-    if let Some(group) = group
-        && let Err(error) = kill_process_group(group, Signal::KILL)
-    {
-        tracing::debug!(%error, "process group is gone already");
-    }
+    drop(group);
     let status = match ended {
         Ok(status) => Some(status.map_err(failed("wait for the command"))?),
         Err(_elapsed) => {
@@ -93,8 +90,28 @@ pub(super) async fn call(
     })
 }
 
+/// A command's process group; dropping it kills the group.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0
+            && let Err(error) = kill_process_group(group, Signal::KILL)
+        {
+            tracing::debug!(%error, "process group is gone already");
+        }
+    }
+}
+
 /// Output and errors go to the same pipe, so that they stay in order.
-fn spawn(workspace: &Utf8Path, cmd: &str) -> io::Result<(tokio::process::Child, Receiver)> {
+fn spawn(workspace: &Utf8Path, cmd: &str) -> io::Result<(Child, Receiver)> {
     let mut missing = io::Error::from(ErrorKind::NotFound);
     for shell in SHELLS {
         let (reader, writer) = io::pipe()?;

@@ -1,4 +1,6 @@
 mod bench;
+mod commands;
+mod follow_ups;
 
 use std::{
     collections::BTreeMap,

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const COMMANDS_LIMIT: usize = 100;
 const SAY_LIMIT: usize = 1000;
 const BIG_LIMIT: usize = 1_000_000;
-const SLEEP_LIMIT: Duration = Duration::from_hours(1);
+const WAIT_LIMIT: Duration = Duration::from_hours(1);
 
 /// One command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub(super) enum Command<'a> {
         text: &'a str,
     },
     Sleep(Duration),
+    Listen(Duration),
     Big(usize),
     Exit(u8),
     Hang,
@@ -35,6 +36,7 @@ const FORMS: &[(&str, &str)] = &[
     ("tool", "!tool NAME JSON"),
     ("say", "!say N TEXT, with N from 1 to 1000"),
     ("sleep", "!sleep S, with S from 0 to 3600 seconds"),
+    ("listen", "!listen S, with S from 0 to 3600 seconds"),
     ("big", "!big N, with N from 1 to 1000000 characters"),
     ("exit", "!exit CODE, with CODE from 0 to 255"),
     ("hang", "!hang"),
@@ -65,6 +67,7 @@ fn parse_line(line: &str) -> Command<'_> {
             count.map(|count| Command::Say { count, text })
         }
         "sleep" => seconds(rest).map(Command::Sleep),
+        "listen" => seconds(rest).map(Command::Listen),
         "big" => number(rest, 1, BIG_LIMIT).map(Command::Big),
         "exit" => rest.parse().ok().map(Command::Exit),
         "hang" => rest.is_empty().then_some(Command::Hang),
@@ -89,7 +92,7 @@ fn number(text: &str, least: usize, most: usize) -> Option<usize> {
 
 fn seconds(text: &str) -> Option<Duration> {
     let span = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
-    (span <= SLEEP_LIMIT).then_some(span)
+    (span <= WAIT_LIMIT).then_some(span)
 }
 
 fn unknown(word: &str) -> String {

@@ -42,10 +42,23 @@ impl Draft {
         self.emit(post(text), Vec::new());
     }
 
+    /// Answers another message of the turn: it may have been said elsewhere.
+    pub(super) fn post_to(&mut self, message: Seq, text: String) {
+        let own = self.in_reply_to.replace(message);
+        self.post(text);
+        self.in_reply_to = own;
+    }
+
     /// Does something beside the answer.
     pub(super) fn emit(&mut self, op: Outbound, files: Vec<OutboxFile>) {
         let text_len = match &op {
             Outbound::Post { text, .. } | Outbound::Edit { text, .. } => text.len(),
+            Outbound::Ask {
+                title,
+                text,
+                options,
+                expires_ms: _,
+            } => title.len() + text.len() + options.iter().map(String::len).sum::<usize>(),
             Outbound::Delete { .. } | Outbound::React { .. } => 0,
         };
         let files_len: usize = files.iter().map(|file| file.content.len()).sum();

@@ -3,12 +3,15 @@ use std::{
     time::Duration,
 };
 
-use anchorhold_sessiondb::{Chat, Emit, Inbound, InboundRow, InboxFile, Outbound, Seq};
+use anchorhold_sessiondb::{
+    Answer, Chat, Emit, Inbound, InboundRow, InboxFile, Note, Outbound, Seq,
+};
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
 use crate::{
     children::Children,
+    follow_ups::FollowUps,
     provider::{AgentProvider, Turn, TurnError, TurnIo, TurnOutcome, offline::Offline},
     tools::Tools,
 };
@@ -92,6 +95,12 @@ fn show(emit: &Emit) -> String {
         Outbound::Edit { target, text } => format!("{to}> edit {target}: {text}"),
         Outbound::Delete { target } => format!("{to}> delete {target}"),
         Outbound::React { target, emoji } => format!("{to}> react {target}: {emoji}"),
+        Outbound::Ask {
+            title,
+            text,
+            options,
+            expires_ms,
+        } => format!("{to}> ask {title}: {text} {options:?} {expires_ms:?}"),
     }
 }
 
@@ -118,7 +127,9 @@ async fn plain_messages_are_quoted() {
         )
         .await;
     let mut with_file = row(4, "");
-    let Inbound::Chat(chat) = &mut with_file.payload;
+    let Inbound::Chat(chat) = &mut with_file.payload else {
+        panic!("no chat message")
+    };
     let file = InboxFile {
         name: "a".to_owned(),
         path: "inbox/4/a".to_owned(),
@@ -270,6 +281,24 @@ async fn tools_by_name() {
     bench
         .check(r#"!tool sh {"cmd":"echo hi"}"#, &["4> hi\nexit status 0"])
         .await;
+    bench
+        .check(
+            r#"!tool ask_question {"title":"Go?","text":"Now?","options":["yes","no"],"expires_s":60}"#,
+            &[
+                "4> ask Go?: Now? [\"yes\", \"no\"] Some(60000)",
+                "4> the question is asked when the turn ends",
+            ],
+        )
+        .await;
+    bench
+        .check(
+            r#"!tool ask_question {"title":"Go?","options":["yes","no"]}"#,
+            &[
+                "4> ask Go?:  [\"yes\", \"no\"] None",
+                "4> the question is asked when the turn ends",
+            ],
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -283,7 +312,7 @@ async fn tool_errors_are_answers() {
         ("!tool", "write: !tool NAME JSON"),
         (
             "!tool nope {}",
-            "error: there is no such tool; there are sh, send_file, edit_message, add_reaction",
+            "error: there is no such tool; there are sh, send_file, edit_message, add_reaction, ask_question",
         ),
         (
             "!tool sh",
@@ -347,6 +376,27 @@ async fn tool_errors_are_answers() {
 }
 
 #[tokio::test]
+async fn a_question_that_people_can_not_answer_is_not_asked() {
+    let bench = Bench::new();
+    for (line, expect) in [
+        (
+            "!tool ask_question {\"title\":\"Go?\",\"options\":[\"yes\"]}",
+            "error: bad arguments for ask_question: too few or too many options",
+        ),
+        (
+            "!tool ask_question {\"title\":\"\",\"options\":[\"a\",\"b\"]}",
+            "error: bad arguments for ask_question: the title is empty or too long",
+        ),
+        (
+            "!tool ask_question {\"title\":\"Go?\",\"options\":[\"a\",\"b\"],\"expires_s\":0}",
+            "error: bad arguments for ask_question: expires_s is not from 1 to 2592000",
+        ),
+    ] {
+        bench.check(line, &[&format!("4> {expect}")]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_file_above_the_limit_is_not_sent() {
     let bench = Bench::new();
     let file = std::fs::File::create(bench.dir.path().join("big")).unwrap();
@@ -390,6 +440,8 @@ async fn other_commands() {
         ("!sleep -1", "!sleep S, with S from 0 to 3600 seconds"),
         ("!sleep NaN", "!sleep S, with S from 0 to 3600 seconds"),
         ("!sleep", "!sleep S, with S from 0 to 3600 seconds"),
+        ("!listen 3601", "!listen S, with S from 0 to 3600 seconds"),
+        ("!listen", "!listen S, with S from 0 to 3600 seconds"),
         ("!big 0", "!big N, with N from 1 to 1000000 characters"),
         (
             "!big 1000001",
@@ -412,7 +464,8 @@ async fn other_commands() {
 async fn unknown_words_are_answered_with_the_list() {
     let bench = Bench::new();
     let list = "I know:\n!sh CMD\n!tool NAME JSON\n!say N TEXT, with N from 1 to 1000\n\
-                !sleep S, with S from 0 to 3600 seconds\n!big N, with N from 1 to 1000000 characters\n\
+                !sleep S, with S from 0 to 3600 seconds\n\
+                !listen S, with S from 0 to 3600 seconds\n!big N, with N from 1 to 1000000 characters\n\
                 !exit CODE, with CODE from 0 to 255\n!hang\n!env";
     bench
         .check("!nope x", &[&format!("4> I don't know !nope. {list}")])
@@ -476,6 +529,146 @@ async fn each_message_has_its_own_answer_and_context_has_none() {
         outcome.emit.iter().map(show).collect::<Vec<_>>(),
         ["2> 0", "6> 01"]
     );
+}
+
+#[tokio::test]
+async fn what_was_overheard_before_a_message_is_counted() {
+    let bench = Bench::new();
+    let aside = |seq| InboundRow {
+        triggers: false,
+        ..row(seq, "!exit 1")
+    };
+    let messages = vec![
+        aside(2),
+        row(4, "a"),
+        aside(6),
+        aside(8),
+        row(10, "b"),
+        row(12, "c"),
+    ];
+    let outcome = bench.turn(messages).await.unwrap();
+    let heard = "I am the offline agent: I follow a script and understand nothing. You wrote:";
+    assert_eq!(
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
+        [
+            format!("4> {heard} “a” Before that I overheard one message."),
+            format!("10> {heard} “b” Before that I overheard 2 messages."),
+            format!("12> {heard} “c”"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn notes_and_answers_are_repeated_and_not_followed() {
+    let bench = Bench::new();
+    let note = |text: &str| {
+        Inbound::Note(Note {
+            text: text.to_owned(),
+        })
+    };
+    let answer = Inbound::Answer(Answer {
+        question_seq: Seq::new(3).unwrap(),
+        title: "Go?".to_owned(),
+        option: 0,
+        text: "yes".to_owned(),
+        channel: "cli".to_owned(),
+        sender: "u1".to_owned(),
+        sender_name: None,
+        answered_at: Timestamp::UNIX_EPOCH,
+    });
+    let long = "ä".repeat(201);
+    for (payload, expect) in [
+        (
+            note("!exit 1"),
+            "4> note from the host: “!exit 1”".to_owned(),
+        ),
+        (
+            note(&long),
+            format!("4> note from the host: “{}…”", "ä".repeat(200)),
+        ),
+        (answer, "4> answer to question #3: yes".to_owned()),
+    ] {
+        let told = InboundRow {
+            payload,
+            ..row(4, "")
+        };
+        let outcome = bench.turn(vec![told]).await.unwrap();
+        assert_eq!(outcome.emit.iter().map(show).collect::<Vec<_>>(), [expect]);
+    }
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_compact() {
+    let bench = Bench::new();
+    let state = std::collections::BTreeMap::new();
+    let outcome = Offline.compact(state, bench.io()).await.unwrap();
+    assert_eq!(
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
+        ["0> I keep nothing between turns, so there is nothing to compact."]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn listen_answers_each_follow_up_where_it_came_from() {
+    let bench = Bench::new();
+    let follow_ups = Arc::new(FollowUps::default());
+    let turn = Turn {
+        agent_name: "Ada".to_owned(),
+        model: None,
+        messages: vec![row(4, "!listen 60\n!big 1")],
+        state: std::collections::BTreeMap::new(),
+    };
+    let io = bench.io().with_follow_ups(Arc::clone(&follow_ups));
+    let serve = async {
+        follow_ups.asked().await;
+        let aside = InboundRow {
+            triggers: false,
+            ..row(6, "aside")
+        };
+        follow_ups.looked(vec![aside, row(8, "!exit 1"), row(10, "more")]);
+    };
+    let (outcome, ()) = tokio::join!(Offline.run_turn(turn, io), serve);
+    assert_eq!(
+        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
+        [
+            "8> follow-up: “!exit 1”",
+            "10> follow-up: “more”",
+            "4> follow-ups taken: 2\n0"
+        ]
+    );
+    assert_eq!(
+        *bench.beats.lock().unwrap(),
+        [None, Some(Duration::from_mins(1)), None]
+    );
+}
+
+#[tokio::test]
+async fn without_follow_ups_listen_does_not_wait() {
+    let bench = Bench::new();
+    bench
+        .check("!listen 3600", &["4> follow-ups taken: 0"])
+        .await;
+}
+
+#[tokio::test]
+async fn a_command_ends_with_the_turn_that_is_dropped() {
+    let bench = Bench::new();
+    let messages = vec![row(
+        4,
+        "!sh sleep 300 & echo $! > pid; mv pid up; sleep 300",
+    )];
+    let up = bench.dir.path().join("up");
+    let begun = async {
+        while !up.exists() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = bench.turn(messages) => panic!("{ended:?}"),
+        () = begun => {}
+    }
+    std::fs::rename(up, bench.dir.path().join("pid")).unwrap();
+    assert_gone(&bench).await;
 }
 
 #[tokio::test]

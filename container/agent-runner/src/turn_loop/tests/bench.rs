@@ -3,10 +3,13 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
+    future::poll_fn,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -17,8 +20,8 @@ use anchorhold_core::{
     sandbox::Generation,
 };
 use anchorhold_sessiondb::{
-    Chat, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, NewInbound, Outbound, Pulled,
-    RunnerSide, Seq, Settings, bell,
+    Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
+    NewInbound, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
 };
 use async_trait::async_trait;
 use camino::Utf8Path;
@@ -101,18 +104,21 @@ impl Bench {
     }
 
     pub(super) fn settings(&self, provider: &str) {
+        self.settings_with(provider, 20);
+    }
+
+    pub(super) fn settings_with(&self, provider: &str, prompt_messages: u32) {
         let settings = Settings {
             agent_name: "Ada".to_owned(),
             provider: provider.to_owned(),
             model: None,
-            prompt_messages: 20,
+            prompt_messages,
             floor: Cursors::default(),
         };
         self.host.write_settings(&settings).unwrap();
     }
 
     pub(super) fn hear(&self, text: &str, triggers: bool) -> Seq {
-        self.said.set(self.said.get() + 1);
         let chat = Chat {
             channel: "cli".to_owned(),
             sender: "u1".to_owned(),
@@ -122,6 +128,16 @@ impl Bench {
             reply_to: None,
             files: Vec::new(),
         };
+        self.tell(Inbound::Chat(chat), triggers)
+    }
+
+    /// A person tells the runner what to do.
+    pub(super) fn command(&self, command: Control) -> Seq {
+        self.tell(Inbound::Control(command), true)
+    }
+
+    pub(super) fn tell(&self, payload: Inbound, triggers: bool) -> Seq {
+        self.said.set(self.said.get() + 1);
         let address = Address {
             channel: ChannelName::parse("cli").unwrap(),
             chat: ChatId::parse("c1").unwrap(),
@@ -131,8 +147,9 @@ impl Bench {
             address: &address,
             platform_id: &PlatformMessageId::parse(&self.said.get().to_string()).unwrap(),
             triggers,
-            payload: Inbound::Chat(chat),
+            payload,
             attachments: &[],
+            fresh_only: None,
         };
         let appended = self.host.append(message, now()).unwrap();
         bell::ring(self.host.out_dir());
@@ -181,6 +198,20 @@ impl Bench {
         all
     }
 
+    /// Waits until `count` messages are claimed: nothing rings for that.
+    pub(super) async fn claimed(&self, count: usize) -> Vec<i64> {
+        let wait = async {
+            loop {
+                let claims = self.pulled().claims;
+                if claims.len() >= count {
+                    return claims.iter().map(|claim| claim.seq.get()).collect();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap()
+    }
+
     /// Waits until `count` messages have ended.
     pub(super) async fn ended(&self, count: usize) -> Pulled {
         let wait = async {
@@ -215,9 +246,10 @@ pub(super) fn posts(pulled: &Pulled) -> Vec<(Option<i64>, &str)> {
         .iter()
         .map(|row| match &row.op {
             Outbound::Post { text, .. } => (row.in_reply_to.map(Seq::get), text.as_str()),
-            Outbound::Edit { .. } | Outbound::Delete { .. } | Outbound::React { .. } => {
-                panic!("no post: {row:?}")
-            }
+            Outbound::Edit { .. }
+            | Outbound::Delete { .. }
+            | Outbound::React { .. }
+            | Outbound::Ask { .. } => panic!("no post: {row:?}"),
         })
         .collect()
 }
@@ -249,6 +281,7 @@ impl AgentProvider for Held {
         &ProviderCaps {
             name: "held",
             state_keys: &["note"],
+            follow_ups: false,
         }
     }
 
@@ -269,6 +302,20 @@ impl AgentProvider for Held {
             state: vec![("note".to_owned(), Some("kept".to_owned()))],
         })
     }
+
+    async fn compact(
+        &self,
+        state: BTreeMap<String, String>,
+        _io: TurnIo,
+    ) -> Result<TurnOutcome, TurnError> {
+        self.turns.lock().unwrap().push(state);
+        self.begun.notify_one();
+        self.release.notified().await;
+        Ok(TurnOutcome {
+            emit: Vec::new(),
+            state: vec![("note".to_owned(), None)],
+        })
+    }
 }
 
 pub(super) struct Failing;
@@ -279,6 +326,7 @@ impl AgentProvider for Failing {
         &ProviderCaps {
             name: "failing",
             state_keys: &[],
+            follow_ups: false,
         }
     }
 
@@ -287,4 +335,119 @@ impl AgentProvider for Failing {
             why: "no reason".to_owned(),
         })
     }
+
+    async fn compact(
+        &self,
+        _state: BTreeMap<String, String>,
+        _io: TurnIo,
+    ) -> Result<TurnOutcome, TurnError> {
+        Err(TurnError::Failed {
+            why: "no room".to_owned(),
+        })
+    }
+}
+
+/// Asks for follow-ups when it is told to, and ends when it is told to.
+pub(super) struct Asking {
+    takes: bool,
+    picks_up: bool,
+    /// A turn has begun, or has done what it was told.
+    pub(super) did: Notify,
+    pub(super) ask: Notify,
+    pub(super) end: Notify,
+    /// All messages of its turns, in order.
+    pub(super) seen: Mutex<Vec<i64>>,
+}
+
+impl Asking {
+    /// One that can take follow-ups, or says that it can't.
+    pub(super) fn new(takes: bool) -> Self {
+        Self {
+            takes,
+            picks_up: true,
+            did: Notify::new(),
+            ask: Notify::new(),
+            end: Notify::new(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// One that asks and never looks at the answer.
+    pub(super) fn that_looks_away() -> Self {
+        Self {
+            picks_up: false,
+            ..Self::new(true)
+        }
+    }
+
+    /// Has it ask, and waits until it has.
+    pub(super) async fn asked(&self) {
+        self.ask.notify_one();
+        self.did.notified().await;
+    }
+
+    pub(super) fn seen(&self) -> Vec<i64> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn see(&self, rows: &[InboundRow]) {
+        let seqs = rows.iter().map(|row| row.seq.get());
+        self.seen.lock().unwrap().extend(seqs);
+    }
+}
+
+#[async_trait]
+impl AgentProvider for Asking {
+    fn caps(&self) -> &ProviderCaps {
+        const fn caps(follow_ups: bool) -> ProviderCaps {
+            ProviderCaps {
+                name: "asking",
+                state_keys: &[],
+                follow_ups,
+            }
+        }
+        if self.takes {
+            &const { caps(true) }
+        } else {
+            &const { caps(false) }
+        }
+    }
+
+    async fn run_turn(&self, turn: Turn, io: TurnIo) -> Result<TurnOutcome, TurnError> {
+        self.see(&turn.messages);
+        self.did.notify_one();
+        loop {
+            tokio::select! {
+                () = self.ask.notified() => {}
+                () = self.end.notified() => return Ok(TurnOutcome::default()),
+            }
+            if self.picks_up {
+                self.see(&io.follow_ups(Duration::ZERO).await);
+                self.did.notify_one();
+            } else {
+                // Polled once, so that it has asked; what comes then is not looked at.
+                let mut asking = pin!(io.follow_ups(PATIENCE));
+                assert!(poll_once(asking.as_mut()).await.is_none());
+                self.did.notify_one();
+                self.end.notified().await;
+                return Ok(TurnOutcome::default());
+            }
+        }
+    }
+
+    async fn compact(
+        &self,
+        _state: BTreeMap<String, String>,
+        _io: TurnIo,
+    ) -> Result<TurnOutcome, TurnError> {
+        Ok(TurnOutcome::default())
+    }
+}
+
+async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
