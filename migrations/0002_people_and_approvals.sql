@@ -11,6 +11,12 @@ ALTER TABLE destinations ADD COLUMN managed_by TEXT NOT NULL DEFAULT 'runtime'
 ALTER TABLE destinations ADD COLUMN wiring_id TEXT REFERENCES wirings (id) ON DELETE CASCADE;
 CREATE INDEX destinations_wiring ON destinations (wiring_id);
 
+-- The same index as before for the reference, and it also finds somebody's newest message in a chat.
+DROP INDEX messages_sender;
+CREATE INDEX messages_sender ON messages (sender_user_id, conversation_id, created_at);
+-- All rows of one message: each agent that heard it has one.
+CREATE INDEX messages_platform ON messages (platform_message_id, chat, channel);
+
 -- The one-time code that makes a person the owner; one open code a channel instance.
 CREATE TABLE pairings (
     channel    TEXT    PRIMARY KEY NOT NULL,
@@ -28,11 +34,18 @@ CREATE TABLE held_events (
     approval_id TEXT    NOT NULL REFERENCES approvals (id) ON DELETE CASCADE,
     channel     TEXT    NOT NULL,
     chat        TEXT    NOT NULL,
+    thread      TEXT    CHECK (thread <> ''),
     message_id  TEXT    NOT NULL,
     event       TEXT    NOT NULL CHECK (json_valid(event)),
     held_at     INTEGER NOT NULL,
     UNIQUE (approval_id, channel, chat, message_id)
 ) STRICT;
+-- One open request a subject. Where an act has no subject of its own, its hash is the subject, so the
+-- act decides; for a sender or a conversation it is asked once, whichever agents are offered.
+DROP INDEX approvals_pending;
+CREATE UNIQUE INDEX approvals_pending ON approvals (action, subject) WHERE status = 'pending';
+-- What was chosen, for whoever carries it out.
+ALTER TABLE approvals ADD COLUMN pick TEXT CHECK (json_valid(pick));
 -- An approval that was given is carried out once; a host that dies in between does it again.
 ALTER TABLE approvals ADD COLUMN carried_out_at INTEGER;
 CREATE INDEX approvals_to_carry_out ON approvals (decided_at)

@@ -5,6 +5,7 @@ use anchorhold_core::{
         Conversation, EngageMode, IgnoredPolicy, ManagedBy, SenderScope, SessionMode,
         UnknownSenderPolicy, Wiring,
     },
+    guard::act::ConversationChange,
     ids::{AgentGroupId, ChannelName, ChatId, ConversationId, WiringId},
     inbound::ChatKind,
 };
@@ -13,12 +14,16 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
+    destinations::imply_destination,
     rows::{Fields, chat_kind_text, parse_chat_kind},
-    store::Durability,
+    store::{Durability, begin},
 };
 
-pub(crate) const CONVERSATION: &str = "SELECT id, channel, chat, kind, unknown_senders
-     FROM conversations WHERE channel = ?1 AND chat = ?2";
+pub(crate) const CONVERSATION: &str =
+    "SELECT * FROM conversations WHERE channel = ?1 AND chat = ?2";
+
+pub(crate) const WIRINGS_OF_CHAT: &str =
+    "SELECT * FROM wirings WHERE channel = ?1 AND COALESCE(chat, '') = ?2";
 
 // In this form, with the index on the same expression, only those two chats' rows are read.
 pub(crate) const WIRINGS_FOR: &str = "SELECT w.* FROM wirings w
@@ -43,6 +48,19 @@ pub struct NewConversation {
     pub unknown_senders: UnknownSenderPolicy,
 }
 
+/// Everything that is recorded of one conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationRow {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// What it is called, for show only.
+    pub name: Option<String>,
+    /// When it was refused, if it is.
+    pub declined_at: Option<Timestamp>,
+    /// When it was first seen.
+    pub created_at: Timestamp,
+}
+
 impl Store {
     /// The conversation of this chat, if it was ever seen.
     pub async fn conversation(
@@ -56,10 +74,45 @@ impl Store {
             source,
         };
         let mut conn = self.reader().await.map_err(failed)?;
+        let found = find(&mut conn, channel, chat).await.map_err(failed)?;
+        Ok(found.map(|row| row.conversation))
+    }
+
+    /// As [`Self::conversation`], with everything that is recorded of it.
+    pub async fn conversation_row(
+        &self,
+        channel: &ChannelName,
+        chat: &ChatId,
+    ) -> Result<Option<ConversationRow>, Error> {
+        let failed = |source| Error::Conversation {
+            channel: channel.clone(),
+            chat: chat.clone(),
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
         find(&mut conn, channel, chat).await.map_err(failed)
     }
 
-    /// The conversation of this chat, made if it was never seen. A known one stays as it is.
+    /// The conversation with this id.
+    pub async fn conversation_by_id(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Option<ConversationRow>, Error> {
+        let failed = |source| Error::ConversationById {
+            conversation,
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query("SELECT * FROM conversations WHERE id = ?1")
+            .bind(conversation.to_string())
+            .fetch_optional(&mut *conn)
+            .await
+            .and_then(|row| row.as_ref().map(parse_row).transpose())
+            .map_err(failed)
+    }
+
+    /// The conversation of this chat, made if it was never seen, with the destinations that the
+    /// wirings of the chat imply. A known one stays as it is.
     pub async fn ensure_conversation(
         &self,
         fresh: &NewConversation,
@@ -84,24 +137,46 @@ impl Store {
         now: Timestamp,
     ) -> sqlx::Result<Conversation> {
         let mut conn = self.writer(Durability::Process).await?;
-        sqlx::query(
-            "INSERT INTO conversations (id, channel, chat, kind, name, unknown_senders,
-                 policy_managed_by, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'file', ?7)
-             ON CONFLICT (channel, chat) DO NOTHING",
+        let mut tx = begin(&mut conn).await?;
+        insert_conversation(&mut tx, fresh, now).await?;
+        let found = find(&mut tx, &fresh.channel, &fresh.chat).await?;
+        tx.commit().await?;
+        found
+            .map(|row| row.conversation)
+            .ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Changes what is known of a conversation, by a person: a policy that is set here is not
+    /// changed by the file again. A refusal that is set anew keeps its time; one can be taken back.
+    /// `false` if there is no such conversation.
+    pub async fn change_conversation(
+        &self,
+        conversation: ConversationId,
+        change: &ConversationChange,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let failed = |source| Error::ChangeConversation {
+            conversation,
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query(
+            "UPDATE conversations SET name = COALESCE(?2, name),
+                 unknown_senders = COALESCE(?3, unknown_senders),
+                 policy_managed_by = CASE WHEN ?3 IS NULL THEN policy_managed_by ELSE 'runtime' END,
+                 declined_at = CASE ?4 WHEN 1 THEN COALESCE(declined_at, ?5) WHEN 0 THEN NULL
+                               ELSE declined_at END
+             WHERE id = ?1",
         )
-        .bind(fresh.id.to_string())
-        .bind(fresh.channel.as_str())
-        .bind(fresh.chat.as_str())
-        .bind(chat_kind_text(fresh.kind))
-        .bind(fresh.name.as_deref())
-        .bind(fresh.unknown_senders.as_str())
+        .bind(conversation.to_string())
+        .bind(change.name.as_deref())
+        .bind(change.unknown_senders.map(UnknownSenderPolicy::as_str))
+        .bind(change.declined)
         .bind(now.as_millisecond())
         .execute(&mut *conn)
-        .await?;
-        find(&mut conn, &fresh.channel, &fresh.chat)
-            .await?
-            .ok_or(sqlx::Error::RowNotFound)
+        .await
+        .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Sets what happens to strangers' messages, by a person: the file does not change it again.
@@ -149,68 +224,75 @@ impl Store {
             .and_then(|rows| rows.iter().map(parse_wiring).collect())
             .map_err(failed)
     }
-
-    /// Adds a wiring. There may be none yet of the same chat (or instance) to the same group.
-    pub async fn add_wiring(
-        &self,
-        wiring: &Wiring,
-        priority: i32,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let failed = |source| Error::AddWiring {
-            wiring: wiring.id,
-            source,
-        };
-        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
-        insert_wiring(&mut conn, wiring, priority, now)
-            .await
-            .map_err(failed)
-    }
-
-    /// Removes a wiring that was added at run time; one of the file is removed in the file.
-    /// `false` if there is no such wiring.
-    pub async fn remove_wiring(&self, wiring: WiringId) -> Result<bool, Error> {
-        let failed = |source| Error::RemoveWiring { wiring, source };
-        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
-        let done = sqlx::query("DELETE FROM wirings WHERE id = ?1 AND managed_by = 'runtime'")
-            .bind(wiring.to_string())
-            .execute(&mut *conn)
-            .await
-            .map_err(failed)?;
-        Ok(done.rows_affected() > 0)
-    }
 }
 
 async fn find(
     conn: &mut SqliteConnection,
     channel: &ChannelName,
     chat: &ChatId,
-) -> sqlx::Result<Option<Conversation>> {
+) -> sqlx::Result<Option<ConversationRow>> {
     let row = sqlx::query(CONVERSATION)
         .bind(channel.as_str())
         .bind(chat.as_str())
         .fetch_optional(conn)
         .await?;
-    row.as_ref().map(parse_conversation).transpose()
+    row.as_ref().map(parse_row).transpose()
 }
 
+/// Inserts a conversation that is not known yet, and what the wirings of its chat imply.
+pub(crate) async fn insert_conversation(
+    conn: &mut SqliteConnection,
+    fresh: &NewConversation,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "INSERT INTO conversations (id, channel, chat, kind, name, unknown_senders,
+             policy_managed_by, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'file', ?7)
+         ON CONFLICT (channel, chat) DO NOTHING",
+    )
+    .bind(fresh.id.to_string())
+    .bind(fresh.channel.as_str())
+    .bind(fresh.chat.as_str())
+    .bind(chat_kind_text(fresh.kind))
+    .bind(fresh.name.as_deref())
+    .bind(fresh.unknown_senders.as_str())
+    .bind(now.as_millisecond())
+    .execute(&mut *conn)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    let wirings = sqlx::query(WIRINGS_OF_CHAT)
+        .bind(fresh.channel.as_str())
+        .bind(fresh.chat.as_str())
+        .fetch_all(&mut *conn)
+        .await?;
+    for row in &wirings {
+        imply_destination(conn, &parse_wiring(row)?, now).await?;
+    }
+    Ok(())
+}
+
+/// Inserts a wiring, without the destination that it implies; see
+/// [`crate::destinations::imply_destination`].
 pub(crate) async fn insert_wiring(
     conn: &mut SqliteConnection,
     wiring: &Wiring,
-    priority: i32,
+    priority: impl Into<i64>,
     now: Timestamp,
 ) -> sqlx::Result<()> {
     let sql = "INSERT INTO wirings (id, channel, chat, agent_group_id, engage, pattern,
              sender_scope, ignored, session_mode, managed_by, priority, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    write_wiring(conn, sql, wiring, priority, now).await
+    write_wiring(conn, sql, wiring, priority.into(), now).await
 }
 
 /// Brings the row of a wiring to what `wiring` says.
 pub(crate) async fn update_wiring(
     conn: &mut SqliteConnection,
     wiring: &Wiring,
-    priority: i32,
+    priority: impl Into<i64>,
     now: Timestamp,
 ) -> sqlx::Result<()> {
     // The same parameters as the insert; ?12 is the time of creation, which stays.
@@ -218,14 +300,14 @@ pub(crate) async fn update_wiring(
              pattern = ?6, sender_scope = ?7, ignored = ?8, session_mode = ?9, managed_by = ?10,
              priority = ?11, created_at = MIN(created_at, ?12)
          WHERE id = ?1";
-    write_wiring(conn, sql, wiring, priority, now).await
+    write_wiring(conn, sql, wiring, priority.into(), now).await
 }
 
 async fn write_wiring(
     conn: &mut SqliteConnection,
     sql: &'static str,
     wiring: &Wiring,
-    priority: i32,
+    priority: i64,
     now: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query(sql)
@@ -239,14 +321,19 @@ async fn write_wiring(
         .bind(wiring.ignored.as_str())
         .bind(wiring.session_mode.as_str())
         .bind(wiring.managed_by.as_str())
-        .bind(priority)
+        .bind(within_file_range(priority))
         .bind(now.as_millisecond())
         .execute(conn)
         .await?;
     Ok(())
 }
 
-fn parse_conversation(row: &SqliteRow) -> sqlx::Result<Conversation> {
+/// The configuration file has 32 bits for a priority, and every wiring must fit into one.
+pub(crate) fn within_file_range(priority: i64) -> i64 {
+    priority.clamp(i32::MIN.into(), i32::MAX.into())
+}
+
+pub(crate) fn parse_conversation(row: &SqliteRow) -> sqlx::Result<Conversation> {
     let fields = Fields::new("conversations", row);
     Ok(Conversation {
         id: fields.parsed("id", ConversationId::parse)?,
@@ -254,6 +341,16 @@ fn parse_conversation(row: &SqliteRow) -> sqlx::Result<Conversation> {
         chat: fields.parsed("chat", ChatId::parse)?,
         kind: fields.value("kind", parse_chat_kind)?,
         unknown_senders: fields.value("unknown_senders", UnknownSenderPolicy::parse)?,
+    })
+}
+
+fn parse_row(row: &SqliteRow) -> sqlx::Result<ConversationRow> {
+    let fields = Fields::new("conversations", row);
+    Ok(ConversationRow {
+        conversation: parse_conversation(row)?,
+        name: fields.get("name")?,
+        declined_at: fields.opt_time("declined_at")?,
+        created_at: fields.time("created_at")?,
     })
 }
 

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use anchorhold_core::{
+    access::Role,
     address::Address,
     ids::{
         AgentGroupId, ChannelName, ChatId, ConversationId, FolderName, Handle, MessageId,
-        OutboundId, PlatformMessageId, SessionId, UserId, WiringId,
+        OutboundId, PlatformMessageId, QuestionId, SessionId, UserId, WiringId,
     },
 };
 use sqlx::{error::ErrorKind, migrate::MigrateError};
 
 use crate::{
     attempts::{AttemptId, Refusal},
-    people::Role,
     reconcile::Conflict,
+    undo::What,
+    views::View,
 };
 
 /// Writes the enum, with one line for each operation; every one of them has the database's own
@@ -48,6 +50,20 @@ macro_rules! operations {
                 /// Why.
                 why: Refusal,
             },
+            /// The stored act of an approval is not the one that was asked for: somebody changed it
+            /// behind the host's back. See [`crate::Store::approval`].
+            #[error("the act of approval {approval} was changed after it was asked for")]
+            ActChanged {
+                /// The approval.
+                approval: QuestionId,
+            },
+            /// The configuration file has it, or something that depends on it, and would want it
+            /// back; see [`crate::Store::delete_with_copy`].
+            #[error("{what} is in the configuration file, and is removed there")]
+            OwnedByFile {
+                /// What was to be deleted.
+                what: What,
+            },
             $(
                 $(#[$doc])*
                 #[error($text $(, $argument)?)]
@@ -67,8 +83,10 @@ macro_rules! operations {
             /// What a caller can do about it.
             pub fn disposition(&self) -> Disposition {
                 match self {
-                    Self::Conflicts { .. } | Self::AttemptRefused { .. } => Disposition::Refused,
-                    Self::Migrate { .. } => Disposition::Damaged,
+                    Self::Conflicts { .. }
+                    | Self::AttemptRefused { .. }
+                    | Self::OwnedByFile { .. } => Disposition::Refused,
+                    Self::Migrate { .. } | Self::ActChanged { .. } => Disposition::Damaged,
                     $(Self::$name { source, .. } => disposition(source),)*
                 }
             }
@@ -99,20 +117,56 @@ operations! {
     GroupConfig { group: AgentGroupId } = "could not read the configuration of agent group {group}";
     /// See [`crate::Store::set_group_config`].
     SetGroupConfig { group: AgentGroupId } = "could not set the configuration of agent group {group}";
+    /// See [`crate::Store::update_group`].
+    UpdateGroup { group: AgentGroupId } = "could not change agent group {group}";
+    /// See [`crate::Store::admin_scope`].
+    AdminScope { group: AgentGroupId } = "could not read how far agents of group {group} may ask";
+    /// See [`crate::Store::destinations`].
+    Destinations { group: AgentGroupId } = "could not list the destinations of agent group {group}";
+    /// See [`crate::Store::add_destination`].
+    AddDestination { group: AgentGroupId, name: FolderName } = "could not add destination {name} of agent group {group}";
+    /// See [`crate::Store::remove_destination`].
+    RemoveDestination { group: AgentGroupId, name: FolderName } = "could not remove destination {name} of agent group {group}";
     /// See [`crate::Store::conversation`].
     Conversation { channel: ChannelName, chat: ChatId } = "could not read the conversation {chat} of {channel}";
     /// See [`crate::Store::ensure_conversation`].
     EnsureConversation { channel: ChannelName, chat: ChatId } = "could not find or make the conversation {chat} of {channel}";
     /// See [`crate::Store::set_unknown_senders`].
     SetUnknownSenders { conversation: ConversationId } = "could not set the policy of conversation {conversation}";
+    /// See [`crate::Store::conversation_by_id`].
+    ConversationById { conversation: ConversationId } = "could not read conversation {conversation}";
+    /// See [`crate::Store::change_conversation`].
+    ChangeConversation { conversation: ConversationId } = "could not change conversation {conversation}";
     /// See [`crate::Store::wirings_for`].
     WiringsFor { channel: ChannelName, chat: ChatId } = "could not read the wirings of {chat} of {channel}";
     /// See [`crate::Store::add_wiring`].
     AddWiring { wiring: WiringId } = "could not add wiring {wiring}";
     /// See [`crate::Store::remove_wiring`].
     RemoveWiring { wiring: WiringId } = "could not remove wiring {wiring}";
+    /// See [`crate::Store::wirings_of_group`].
+    WiringsOfGroup { group: AgentGroupId } = "could not list the wirings of agent group {group}";
+    /// See [`crate::Store::wiring`].
+    Wiring { wiring: WiringId } = "could not read wiring {wiring}";
+    /// See [`crate::Store::update_wiring`].
+    UpdateWiring { wiring: WiringId } = "could not change wiring {wiring}";
     /// See [`crate::Store::ensure_user`].
     EnsureUser { channel: ChannelName, handle: Handle } = "could not find or make the user {handle} of {channel}";
+    /// See [`crate::Store::user`].
+    User { user: UserId } = "could not read user {user}";
+    /// See [`crate::Store::find_user`].
+    FindUser { channel: ChannelName, handle: Handle } = "could not look up the user {handle} of {channel}";
+    /// See [`crate::Store::rename_user`].
+    RenameUser { user: UserId } = "could not rename user {user}";
+    /// See [`crate::Store::standing`].
+    Standing { user: UserId } = "could not read what user {user} may do";
+    /// See [`crate::Store::role_holders`].
+    RoleHolders {} = "could not list who has a role";
+    /// See [`crate::Store::has_owner`].
+    HasOwner {} = "could not look up whether there is an owner";
+    /// See [`crate::Store::direct_chat`].
+    DirectChat { user: UserId } = "could not look up where user {user} can be reached";
+    /// See [`crate::Store::set_direct_chat`].
+    SetDirectChat { user: UserId, conversation: ConversationId } = "could not note that user {user} can be reached in conversation {conversation}";
     /// See [`crate::Store::sender_known`].
     SenderKnown { user: UserId, group: AgentGroupId } = "could not look up whether agent group {group} knows user {user}";
     /// See [`crate::Store::grant_role`].
@@ -133,6 +187,12 @@ operations! {
     SessionFor { group: AgentGroupId, conversation: Option<ConversationId> } = "could not find or make a session of agent group {group}";
     /// See [`crate::Store::session`].
     Session { session: SessionId } = "could not read session {session}";
+    /// See [`crate::Store::session_by_key`].
+    SessionByKey { group: AgentGroupId } = "could not look up a session of agent group {group}";
+    /// See [`crate::Store::group_sessions`].
+    GroupSessions { group: AgentGroupId } = "could not list the sessions of agent group {group}";
+    /// See [`crate::Store::answered`].
+    Answered { session: SessionId } = "could not count what session {session} has answered";
     /// See [`crate::Store::sessions`].
     Sessions {} = "could not list sessions";
     /// See [`crate::Store::close_session`].
@@ -153,6 +213,10 @@ operations! {
     RecordEvent { channel: ChannelName, message: PlatformMessageId } = "could not record event {message} of {channel}";
     /// See [`crate::Store::adopt_messages`].
     AdoptMessages { sessions: Vec<SessionId> } = "could not adopt {} messages", sessions.len();
+    /// See [`crate::Store::heard_by`].
+    HeardBy { group: AgentGroupId, message: PlatformMessageId } = "could not look up whether agent group {group} heard message {message}";
+    /// See [`crate::Store::replayed`].
+    Replayed { channel: ChannelName, message: PlatformMessageId } = "could not note that event {message} of {channel} was heard after all";
     /// See [`crate::Store::dropped`].
     Dropped {} = "could not list declined messages";
     /// See [`crate::Store::prune_events`].
@@ -175,6 +239,12 @@ operations! {
     SetTries { session: SessionId, seq: i64 } = "could not plan the next try of message {seq} of session {session}";
     /// See [`crate::Store::fail_message`].
     FailMessage { session: SessionId, seq: i64 } = "could not give up message {seq} of session {session}";
+    /// See [`crate::Store::end_pending`].
+    EndPending { session: SessionId } = "could not end the messages of session {session}";
+    /// See [`crate::Store::mark_context_done`].
+    MarkContextDone { session: SessionId } = "could not end context of session {session}";
+    /// See [`crate::Store::last_message_of`].
+    LastMessageOf { user: UserId, conversation: ConversationId } = "could not look up the last message of user {user} in conversation {conversation}";
     /// See [`crate::Store::accept`].
     Accept { session: SessionId } = "could not take over what was pulled from session {session}";
     /// See [`crate::Store::rejected`].
@@ -211,6 +281,60 @@ operations! {
     Cursor { channel: ChannelName, name: String } = "could not read the cursor {name} of {channel}";
     /// See [`crate::Store::set_cursor`].
     SetCursor { channel: ChannelName, name: String } = "could not set the cursor {name} of {channel}";
+    /// See [`crate::Store::open_approval`].
+    OpenApproval { approval: QuestionId } = "could not ask for approval {approval}";
+    /// See [`crate::Store::approval`].
+    Approval { approval: QuestionId } = "could not read approval {approval}";
+    /// See [`crate::Store::approval_by_code`].
+    ApprovalByCode {} = "could not look up an approval by its code";
+    /// See [`crate::Store::set_approvers`].
+    SetApprovers { approval: QuestionId } = "could not note who was asked for approval {approval}";
+    /// See [`crate::Store::decide_approval`].
+    DecideApproval { approval: QuestionId } = "could not decide approval {approval}";
+    /// See [`crate::Store::withdraw_approval`].
+    WithdrawApproval { approval: QuestionId } = "could not withdraw approval {approval}";
+    /// See [`crate::Store::pending_approvals`].
+    PendingApprovals {} = "could not list approvals that wait";
+    /// See [`crate::Store::approvals_to_carry_out`].
+    ApprovalsToCarryOut {} = "could not list approvals that are to be carried out";
+    /// See [`crate::Store::carried_out`].
+    CarriedOut { approval: QuestionId } = "could not note that approval {approval} was carried out";
+    /// See [`crate::Store::expire_approvals`].
+    ExpireApprovals {} = "could not expire approvals";
+    /// See [`crate::Store::hold_event`].
+    HoldEvent { approval: QuestionId } = "could not hold a message for approval {approval}";
+    /// See [`crate::Store::held_events`].
+    HeldEvents { approval: QuestionId } = "could not list the messages that wait for approval {approval}";
+    /// See [`crate::Store::drop_held`].
+    DropHeld { approval: QuestionId } = "could not let go of messages that wait for approval {approval}";
+    /// See [`crate::Store::open_question`].
+    OpenQuestion { question: QuestionId } = "could not record question {question}";
+    /// See [`crate::Store::question`].
+    Question { question: QuestionId } = "could not read question {question}";
+    /// See [`crate::Store::question_by_code`].
+    QuestionByCode {} = "could not look up a question by its code";
+    /// See [`crate::Store::answer_question`].
+    AnswerQuestion { question: QuestionId } = "could not record the answer to question {question}";
+    /// See [`crate::Store::expire_questions`].
+    ExpireQuestions {} = "could not expire questions";
+    /// See [`crate::Store::open_pairing`].
+    OpenPairing { channel: ChannelName } = "could not open the pairing of {channel}";
+    /// See [`crate::Store::pairing`].
+    Pairing { channel: ChannelName } = "could not read the pairing of {channel}";
+    /// See [`crate::Store::miss_pairing`].
+    MissPairing { channel: ChannelName } = "could not count a wrong code of {channel}";
+    /// See [`crate::Store::take_pairing`].
+    TakePairing { channel: ChannelName } = "could not use up the pairing of {channel}";
+    /// See [`crate::Store::audit`].
+    Audit {} = "could not put a privileged act on record";
+    /// See [`crate::Store::delete_with_copy`].
+    DeleteWithCopy { what: What } = "could not delete {what}";
+    /// See [`crate::Store::preview`].
+    Preview { what: What } = "could not look up what goes with {what}";
+    /// See [`crate::Store::restore`].
+    Restore { undo: i64 } = "could not restore number {undo} of what was deleted";
+    /// See [`crate::Store::view`].
+    View { view: View } = "could not list {view}";
     /// See [`crate::Store::counts`].
     Counts {} = "could not count what there is";
 }

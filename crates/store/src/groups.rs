@@ -1,7 +1,8 @@
 //! Agent groups and what they are configured with.
 
 use anchorhold_core::{
-    entity::{AgentGroup, GroupLimits, ManagedBy, RuntimeChoice},
+    entity::{AdminScope, AgentGroup, GroupLimits, ManagedBy, RuntimeChoice},
+    guard::act::GroupChange,
     ids::{AgentGroupId, FolderName},
 };
 use jiff::Timestamp;
@@ -9,21 +10,13 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
-    rows::{Fields, int, text_enum},
+    rows::{Fields, int},
     store::{Durability, begin},
 };
 
-text_enum! {
-    /// How much of the administration an agent may ask for.
-    AdminScope {
-        /// Nothing.
-        Disabled = "disabled",
-        /// What concerns its own group.
-        Group = "group",
-        /// Everything.
-        Global = "global",
-    }
-}
+pub(crate) const ADMIN_SCOPE: &str = "SELECT c.admin_scope FROM group_config c
+     JOIN agent_groups g ON g.id = c.agent_group_id AND g.retired_at IS NULL
+     WHERE c.agent_group_id = ?1";
 
 /// What a group has besides its [`AgentGroup`] row. The texts in JSON belong to their readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +152,82 @@ impl Store {
         .map_err(failed)?;
         Ok(())
     }
+
+    /// Changes a group that was made at run time; one of the file is changed in the file.
+    /// `false`, and nothing changed, if there is no such group or it is retired.
+    pub async fn update_group(
+        &self,
+        group: AgentGroupId,
+        change: &GroupChange,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let failed = |source| Error::UpdateGroup { group, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
+        let changed = apply_change(&mut tx, group, change, now)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(changed)
+    }
+
+    /// How far the group's agents may ask. A group that is not there, is retired, or has lost its
+    /// configuration may not ask at all.
+    pub async fn admin_scope(&self, group: AgentGroupId) -> Result<AdminScope, Error> {
+        let failed = |source| Error::AdminScope { group, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let row = sqlx::query(ADMIN_SCOPE)
+            .bind(group.to_string())
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(failed)?;
+        let Some(row) = row else {
+            return Ok(AdminScope::Disabled);
+        };
+        Fields::new("group_config", &row)
+            .value("admin_scope", AdminScope::parse)
+            .map_err(failed)
+    }
+}
+
+async fn apply_change(
+    conn: &mut SqliteConnection,
+    group: AgentGroupId,
+    change: &GroupChange,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE agent_groups SET name = COALESCE(?2, name), provider = COALESCE(?3, provider),
+             model = COALESCE(?4, model), runtime = COALESCE(?5, runtime),
+             prompt_messages = COALESCE(?6, prompt_messages), tries = COALESCE(?7, tries)
+         WHERE id = ?1 AND managed_by = 'runtime' AND retired_at IS NULL",
+    )
+    .bind(group.to_string())
+    .bind(change.name.as_deref())
+    .bind(change.provider.as_deref())
+    .bind(change.model.as_deref())
+    .bind(change.runtime.map(RuntimeChoice::as_str))
+    .bind(change.prompt_messages)
+    .bind(change.tries)
+    .execute(&mut *conn)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query(
+        "INSERT INTO group_config (agent_group_id, assistant_name, admin_scope, updated_at)
+         VALUES (?1, ?2, COALESCE(?3, 'group'), ?4)
+         ON CONFLICT (agent_group_id) DO UPDATE SET
+             assistant_name = COALESCE(?2, assistant_name),
+             admin_scope = COALESCE(?3, admin_scope), updated_at = ?4",
+    )
+    .bind(group.to_string())
+    .bind(change.assistant_name.as_deref())
+    .bind(change.admin_scope.map(AdminScope::as_str))
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(true)
 }
 
 /// Inserts a group together with its configuration row, without which it could not start.

@@ -4,14 +4,12 @@
 //! between leaves a row in the file that is not here; the platform hands the message over again,
 //! or the host finds the row at its start ([`Store::adopt_messages`]). Both end in one message.
 
-use std::collections::BTreeSet;
-
 use anchorhold_core::{
     address::Address,
     entity::MessageStatus,
     ids::{
-        ChannelName, ChatId, ConversationId, Handle, MessageId, PlatformMessageId, SessionId,
-        UserId,
+        AgentGroupId, ChannelName, ChatId, ConversationId, Handle, MessageId, PlatformMessageId,
+        SessionId, UserId,
     },
     route::Reason,
 };
@@ -26,6 +24,10 @@ use crate::{
 
 pub(crate) const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM events
      WHERE channel = ?1 AND chat = ?2 AND message_id = ?3)";
+
+pub(crate) const HEARD_BY: &str = "SELECT EXISTS (SELECT 1 FROM messages m
+     JOIN sessions s ON s.id = m.session_id AND s.agent_group_id = ?1
+     WHERE m.platform_message_id = ?4 AND m.chat = ?3 AND m.channel = ?2)";
 
 pub(crate) const DROPPED: &str = "SELECT * FROM dropped ORDER BY last_at DESC LIMIT ?1";
 
@@ -58,8 +60,9 @@ pub struct EventRecord {
     pub outcome: EventOutcome,
     /// One for each session that has it in its `inbound.db`.
     pub messages: Vec<NewMessage>,
-    /// Why agents did not take it; a reason counts once, however many agents had it.
-    pub declined: Vec<Reason>,
+    /// Why nobody heard it: the weightiest reason of all agents'. It counts once, and only if the
+    /// outcome is [`EventOutcome::Declined`].
+    pub declined: Option<Reason>,
 }
 
 /// One row of a session's `inbound.db`, to be tracked here.
@@ -178,8 +181,7 @@ impl Store {
         for message in &event.messages {
             track(&mut tx, message).await?;
         }
-        let reasons: BTreeSet<Reason> = event.declined.iter().copied().collect();
-        for reason in reasons {
+        if let (EventOutcome::Declined, Some(reason)) = (event.outcome, event.declined) {
             count_dropped(&mut tx, event, reason).await?;
         }
         tx.commit().await?;
@@ -205,6 +207,58 @@ impl Store {
         }
         tx.commit().await?;
         Ok(adopted)
+    }
+
+    /// Has any session of the group, a closed one included, this message on record?
+    pub async fn heard_by(
+        &self,
+        group: AgentGroupId,
+        channel: &ChannelName,
+        chat: &ChatId,
+        message_id: &PlatformMessageId,
+    ) -> Result<bool, Error> {
+        let failed = |source| Error::HeardBy {
+            group,
+            message: message_id.clone(),
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(HEARD_BY)
+            .bind(group.to_string())
+            .bind(channel.as_str())
+            .bind(chat.as_str())
+            .bind(message_id.as_str())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
+    }
+
+    /// An event that was declined was heard after all, when somebody let its sender in. What was
+    /// counted as dropped stays counted: it did happen. `false` if the event was not declined, or
+    /// is forgotten.
+    pub async fn replayed(
+        &self,
+        channel: &ChannelName,
+        chat: &ChatId,
+        message_id: &PlatformMessageId,
+    ) -> Result<bool, Error> {
+        let failed = |source| Error::Replayed {
+            channel: channel.clone(),
+            message: message_id.clone(),
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query(
+            "UPDATE events SET outcome = 'stored'
+             WHERE channel = ?1 AND chat = ?2 AND message_id = ?3 AND outcome = 'declined'",
+        )
+        .bind(channel.as_str())
+        .bind(chat.as_str())
+        .bind(message_id.as_str())
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Who was declined and why, the latest first, at most `limit`.

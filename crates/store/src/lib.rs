@@ -2,11 +2,13 @@
 //!
 //! **For**: everything the host must still know after a crash and that no session file holds:
 //! groups, wirings, people, the ledger of inbound events, who owes an answer to which message,
-//! and each delivery's journey with every attempt written down before it is made.
+//! and each delivery's journey with every attempt written down before it is made; also what waits
+//! for a person: questions, approvals, the pairing of an owner.
 //!
 //! **Deliberately not**: decisions (they are in `anchorhold-core`), a clock or randomness (times
 //! and fresh ids come in as arguments), message text of inbound messages (it is in the session
-//! files), and anything a sandbox can reach.
+//! files; only what waits for an approval is here, see [`approvals::held`]), and anything a sandbox
+//! can reach.
 //!
 //! **Must stay true**
 //!
@@ -28,24 +30,36 @@
 //!   name, never a panic and never a guess.
 //!
 //! **Start at** [`Store`], then [`ingest`] (a message comes in), [`work`] (who is due), [`pull`]
-//! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform).
+//! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform); for
+//! administration [`views`] (what there is), [`approvals`] (what is asked for) and [`undo`] (what is
+//! deleted).
 #![warn(missing_docs)]
 
 mod error;
 mod rows;
 mod store;
 
+pub mod approvals;
 pub mod attempts;
+pub mod audit;
 pub mod conversations;
 pub mod cursors;
 pub mod deliveries;
+pub mod desk;
+pub mod destinations;
+pub mod direct_chats;
 pub mod groups;
 pub mod ingest;
+pub mod pairing;
 pub mod people;
 pub mod pull;
+pub mod questions;
 pub mod reconcile;
 pub mod sessions;
 pub mod status;
+pub mod undo;
+pub mod views;
+pub mod wirings;
 pub mod work;
 
 pub use crate::{

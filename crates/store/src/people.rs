@@ -3,9 +3,12 @@
 //! A person is a channel and a handle, in two columns, never one text that is split again: a
 //! handle may hold any character, `:` included.
 
-use anchorhold_core::ids::{AgentGroupId, ChannelName, ConversationId, Handle, ThreadId, UserId};
+use anchorhold_core::{
+    access::{Role, RoleHolder, Standing},
+    ids::{AgentGroupId, ChannelName, ConversationId, Handle, ThreadId, UserId},
+};
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
@@ -13,8 +16,13 @@ use crate::{
     store::Durability,
 };
 
-pub(crate) const USER: &str =
-    "SELECT id, display_name FROM users WHERE channel = ?1 AND handle = ?2";
+pub(crate) const USER: &str = "SELECT * FROM users WHERE channel = ?1 AND handle = ?2";
+
+pub(crate) const STANDING: &str = "SELECT role, agent_group_id FROM roles WHERE user_id = ?1
+     UNION ALL SELECT 'member', agent_group_id FROM members WHERE user_id = ?1";
+
+pub(crate) const HAS_OWNER: &str =
+    "SELECT EXISTS (SELECT 1 FROM roles WHERE agent_group_id IS NULL AND role = 'owner')";
 
 pub(crate) const SENDER_KNOWN: &str = "SELECT
          EXISTS (SELECT 1 FROM roles
@@ -37,15 +45,17 @@ pub struct NewUser {
     pub display_name: Option<String>,
 }
 
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everything, everywhere.
-    Owner,
-    /// Administers every group.
-    Admin,
-    /// Administers one group.
-    GroupAdmin(AgentGroupId),
+/// Somebody who is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// The channel instance.
+    pub channel: ChannelName,
+    /// The platform's stable id of them.
+    pub handle: Handle,
+    /// What they called themselves last, or were called by an administrator; for show only.
+    pub display_name: Option<String>,
 }
 
 /// An agent that follows a conversation or one thread of it.
@@ -57,16 +67,6 @@ pub struct Subscription {
     pub conversation: ConversationId,
     /// The thread; `None` for what is said outside of threads.
     pub thread: Option<ThreadId>,
-}
-
-impl Role {
-    fn columns(self) -> (&'static str, Option<AgentGroupId>) {
-        match self {
-            Self::Owner => ("owner", None),
-            Self::Admin => ("admin", None),
-            Self::GroupAdmin(group) => ("admin", Some(group)),
-        }
-    }
 }
 
 impl Store {
@@ -84,11 +84,11 @@ impl Store {
 
     async fn ensure_user_inner(&self, fresh: &NewUser, now: Timestamp) -> sqlx::Result<UserId> {
         // Nearly every call finds them unchanged, and finding needs no write.
-        let known = find(&mut *self.reader().await?, fresh).await?;
-        if let Some((id, name)) = known
-            && (fresh.display_name.is_none() || fresh.display_name == name)
+        let known = find(&mut *self.reader().await?, &fresh.channel, &fresh.handle).await?;
+        if let Some(user) = known
+            && (fresh.display_name.is_none() || fresh.display_name == user.display_name)
         {
-            return Ok(id);
+            return Ok(user.id);
         }
         let mut conn = self.writer(Durability::Process).await?;
         sqlx::query(
@@ -104,10 +104,88 @@ impl Store {
         .bind(now.as_millisecond())
         .execute(&mut *conn)
         .await?;
-        match find(&mut conn, fresh).await? {
-            Some((id, _name)) => Ok(id),
+        match find(&mut conn, &fresh.channel, &fresh.handle).await? {
+            Some(user) => Ok(user.id),
             None => Err(sqlx::Error::RowNotFound),
         }
+    }
+
+    /// The user with this id.
+    pub async fn user(&self, user: UserId) -> Result<Option<User>, Error> {
+        let failed = |source| Error::User { user, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query("SELECT * FROM users WHERE id = ?1")
+            .bind(user.to_string())
+            .fetch_optional(&mut *conn)
+            .await
+            .and_then(|row| row.as_ref().map(parse_user).transpose())
+            .map_err(failed)
+    }
+
+    /// The user with this channel and handle, if they were ever seen.
+    pub async fn find_user(
+        &self,
+        channel: &ChannelName,
+        handle: &Handle,
+    ) -> Result<Option<User>, Error> {
+        let failed = |source| Error::FindUser {
+            channel: channel.clone(),
+            handle: handle.clone(),
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        find(&mut conn, channel, handle).await.map_err(failed)
+    }
+
+    /// Sets what a user is called, for show. A name that they give themselves later replaces it.
+    /// `false` if there is no such user.
+    pub async fn rename_user(&self, user: UserId, name: &str) -> Result<bool, Error> {
+        let failed = |source| Error::RenameUser { user, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query("UPDATE users SET display_name = ?2 WHERE id = ?1")
+            .bind(user.to_string())
+            .bind(name)
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Everything that a user may do; empty for one who is not known.
+    pub async fn standing(&self, user: UserId) -> Result<Standing, Error> {
+        let failed = |source| Error::Standing { user, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query(STANDING)
+            .bind(user.to_string())
+            .fetch_all(&mut *conn)
+            .await
+            .and_then(|rows| parse_standing(&rows))
+            .map_err(failed)
+    }
+
+    /// Everybody who has a role, once for each, the longest standing first.
+    pub async fn role_holders(&self) -> Result<Vec<RoleHolder>, Error> {
+        let failed = |source| Error::RoleHolders { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        // Roles are configuration, as many as people have given: all are read.
+        sqlx::query(
+            "SELECT r.user_id, r.role, r.agent_group_id, r.granted_at, u.channel
+             FROM roles r JOIN users u ON u.id = r.user_id ORDER BY r.granted_at, r.user_id",
+        )
+        .fetch_all(&mut *conn)
+        .await
+        .and_then(|rows| rows.iter().map(parse_holder).collect())
+        .map_err(failed)
+    }
+
+    /// Does anybody own the installation?
+    pub async fn has_owner(&self) -> Result<bool, Error> {
+        let failed = |source| Error::HasOwner { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(HAS_OWNER)
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
     }
 
     /// Has the user a role that counts for this group, or a membership in it?
@@ -286,22 +364,55 @@ impl Store {
 
 async fn find(
     conn: &mut SqliteConnection,
-    user: &NewUser,
-) -> sqlx::Result<Option<(UserId, Option<String>)>> {
+    channel: &ChannelName,
+    handle: &Handle,
+) -> sqlx::Result<Option<User>> {
     let row = sqlx::query(USER)
-        .bind(user.channel.as_str())
-        .bind(user.handle.as_str())
+        .bind(channel.as_str())
+        .bind(handle.as_str())
         .fetch_optional(conn)
         .await?;
-    row.as_ref()
-        .map(|row| {
-            let fields = Fields::new("users", row);
-            Ok((
-                fields.parsed("id", UserId::parse)?,
-                fields.get("display_name")?,
-            ))
-        })
-        .transpose()
+    row.as_ref().map(parse_user).transpose()
+}
+
+fn parse_user(row: &SqliteRow) -> sqlx::Result<User> {
+    let fields = Fields::new("users", row);
+    Ok(User {
+        id: fields.parsed("id", UserId::parse)?,
+        channel: fields.parsed("channel", ChannelName::parse)?,
+        handle: fields.parsed("handle", Handle::parse)?,
+        display_name: fields.get("display_name")?,
+    })
+}
+
+fn parse_standing(rows: &[SqliteRow]) -> sqlx::Result<Standing> {
+    let mut standing = Standing::default();
+    for row in rows {
+        let fields = Fields::new("roles", row);
+        let name: &str = fields.get("role")?;
+        if name == "member" {
+            let group = fields.parsed("agent_group_id", AgentGroupId::parse)?;
+            standing.member_of.push(group);
+        } else {
+            standing.roles.push(parse_role(fields)?);
+        }
+    }
+    Ok(standing)
+}
+
+fn parse_role(fields: Fields<'_>) -> sqlx::Result<Role> {
+    let group = fields.opt_parsed("agent_group_id", AgentGroupId::parse)?;
+    fields.value("role", |name| Role::of_columns(name, group))
+}
+
+fn parse_holder(row: &SqliteRow) -> sqlx::Result<RoleHolder> {
+    let fields = Fields::new("roles", row);
+    Ok(RoleHolder {
+        user: fields.parsed("user_id", UserId::parse)?,
+        channel: fields.parsed("channel", ChannelName::parse)?,
+        role: parse_role(fields)?,
+        granted_at: fields.time("granted_at")?,
+    })
 }
 
 #[cfg(test)]

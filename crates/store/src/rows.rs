@@ -11,7 +11,9 @@ use anchorhold_core::{
     inbound::ChatKind,
 };
 use jiff::Timestamp;
-use sqlx::{Decode, Row, Sqlite, Type, error::BoxDynError, sqlite::SqliteRow};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use sqlx::{Decode, Row, Sqlite, Type, TypeInfo, ValueRef, error::BoxDynError, sqlite::SqliteRow};
 
 /// One row, with the table's name for errors.
 #[derive(Clone, Copy)]
@@ -69,6 +71,18 @@ impl<'r> Fields<'r> {
         })
     }
 
+    /// A value of ours that is kept as JSON. What the text says stays out of the error.
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> sqlx::Result<T> {
+        let text: &str = self.get(column)?;
+        serde_json::from_str(text).map_err(|error| {
+            let place = error.column();
+            self.bad(
+                column,
+                format!("not the JSON that it has to be, at byte {place}"),
+            )
+        })
+    }
+
     /// A number of a narrower type than the column's.
     pub(crate) fn number<T>(&self, column: &'static str) -> sqlx::Result<T>
     where
@@ -120,6 +134,23 @@ impl fmt::Debug for Fields<'_> {
 /// A number for a column, which holds 63 bits.
 pub(crate) fn int(number: u64) -> sqlx::Result<i64> {
     i64::try_from(number).map_err(|source| sqlx::Error::Encode(Box::new(source)))
+}
+
+/// A value of ours for a column that holds JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> sqlx::Result<String> {
+    serde_json::to_string(value).map_err(|source| sqlx::Error::Encode(Box::new(source)))
+}
+
+/// One cell, whatever is in it. The tables are strict: it is text, a number, or null.
+pub(crate) fn cell(row: &SqliteRow, index: usize) -> sqlx::Result<Value> {
+    let raw = row.try_get_raw(index)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    if raw.type_info().name() == "INTEGER" {
+        return row.try_get::<i64, _>(index).map(Value::from);
+    }
+    row.try_get::<String, _>(index).map(Value::from)
 }
 
 /// One of our ids for an optional column.

@@ -25,6 +25,14 @@ pub(crate) const SESSIONS: &str = "SELECT s.*,
 pub(crate) const FAULTED: &str =
     "SELECT id FROM sessions WHERE faulted_at IS NOT NULL ORDER BY faulted_at LIMIT ?1";
 
+pub(crate) const OF_GROUP: &str = "SELECT * FROM sessions
+     WHERE agent_group_id = ?1 AND closed_at IS NULL ORDER BY last_active_at DESC";
+
+pub(crate) const ANSWERED: &str = "SELECT
+     (SELECT COUNT(*) FROM messages WHERE session_id = ?1 AND status = 'done') AS done,
+     (SELECT COUNT(*) FROM messages WHERE session_id = ?1 AND status = 'failed') AS failed,
+     (SELECT COUNT(*) FROM deliveries WHERE session_id = ?1 AND status = 'sent') AS sent";
+
 /// Everything that is recorded of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {
@@ -62,6 +70,17 @@ pub struct SessionSummary {
     pub row: SessionRow,
     /// How many of its messages wait for an answer.
     pub pending: u64,
+}
+
+/// What a session has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Messages that ended well.
+    pub done: u64,
+    /// Messages that were given up.
+    pub failed: u64,
+    /// Deliveries that the platforms have taken.
+    pub sent: u64,
 }
 
 impl Store {
@@ -126,6 +145,48 @@ impl Store {
             .fetch_optional(&mut *conn)
             .await
             .and_then(|row| row.as_ref().map(parse_row).transpose())
+            .map_err(failed)
+    }
+
+    /// The open session of this key, if there is one; none is made.
+    pub async fn session_by_key(&self, key: &SessionKey) -> Result<Option<SessionRow>, Error> {
+        let failed = |source| Error::SessionByKey {
+            group: key.agent_group,
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let row = find_row(&mut conn, key).await.map_err(failed)?;
+        row.as_ref().map(parse_row).transpose().map_err(failed)
+    }
+
+    /// The open sessions of a group, the one that was active last first.
+    pub async fn group_sessions(&self, group: AgentGroupId) -> Result<Vec<SessionRow>, Error> {
+        let failed = |source| Error::GroupSessions { group, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query(OF_GROUP)
+            .bind(group.to_string())
+            .fetch_all(&mut *conn)
+            .await
+            .and_then(|rows| rows.iter().map(parse_row).collect())
+            .map_err(failed)
+    }
+
+    /// What a session has done so far. Reads its history: for people, not for the data path.
+    pub async fn answered(&self, session: SessionId) -> Result<Answered, Error> {
+        let failed = |source| Error::Answered { session, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query(ANSWERED)
+            .bind(session.to_string())
+            .fetch_one(&mut *conn)
+            .await
+            .and_then(|row| {
+                let fields = Fields::new("answered", &row);
+                Ok(Answered {
+                    done: fields.number("done")?,
+                    failed: fields.number("failed")?,
+                    sent: fields.number("sent")?,
+                })
+            })
             .map_err(failed)
     }
 
@@ -253,15 +314,22 @@ impl Store {
 }
 
 async fn find(conn: &mut SqliteConnection, key: &SessionKey) -> sqlx::Result<Option<Session>> {
-    let row = sqlx::query(OPEN_SESSION)
+    let row = find_row(conn, key).await?;
+    row.as_ref()
+        .map(|row| parse_session(Fields::new("sessions", row)))
+        .transpose()
+}
+
+async fn find_row(
+    conn: &mut SqliteConnection,
+    key: &SessionKey,
+) -> sqlx::Result<Option<SqliteRow>> {
+    sqlx::query(OPEN_SESSION)
         .bind(key.agent_group.to_string())
         .bind(opt_id(key.conversation))
         .bind(opt_thread(key.thread.as_ref()))
         .fetch_optional(conn)
-        .await?;
-    row.as_ref()
-        .map(|row| parse_session(Fields::new("sessions", row)))
-        .transpose()
+        .await
 }
 
 fn parse_session(fields: Fields<'_>) -> sqlx::Result<Session> {

@@ -1,5 +1,7 @@
 //! Messages that wait for an answer: who is due, and what becomes of one that failed.
 
+pub mod trace;
+
 use anchorhold_core::{
     address::Address,
     entity::MessageStatus,
@@ -32,6 +34,11 @@ pub(crate) const MESSAGE: &str = "SELECT * FROM messages WHERE session_id = ?1 A
 
 pub(crate) const PENDING: &str = "SELECT * FROM messages
      WHERE session_id = ?1 AND status = 'pending' ORDER BY seq LIMIT ?2";
+
+/// Messages of a session that have not ended, made to end well.
+pub(crate) const END_ALL: &str = "UPDATE messages SET status = 'done', next_at = NULL,
+         due_since = NULL, last_error = ?2, ended_at = ?3
+     WHERE session_id = ?1 AND status IN ('pending', 'context')";
 
 /// A session that has something to answer now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +244,55 @@ impl Store {
                 seq: message.seq,
                 source,
             })
+    }
+
+    /// Ends all messages and context of a session that is being closed; `why` is for people.
+    /// Returns how many there were.
+    pub async fn end_pending(
+        &self,
+        session: SessionId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let failed = |source| Error::EndPending { session, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query(END_ALL)
+            .bind(session.to_string())
+            .bind(why)
+            .bind(now.as_millisecond())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(done.rows_affected())
+    }
+
+    /// Ends those of these messages that are still context: a turn has seen them, or they are not
+    /// kept any longer. Returns how many there were.
+    pub async fn mark_context_done(
+        &self,
+        session: SessionId,
+        seqs: &[i64],
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let failed = |source| Error::MarkContextDone { session, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
+        let mut ended = 0;
+        for seq in seqs {
+            let done = sqlx::query(
+                "UPDATE messages SET status = 'done', ended_at = ?3
+                 WHERE session_id = ?1 AND seq = ?2 AND status = 'context'",
+            )
+            .bind(session.to_string())
+            .bind(seq)
+            .bind(now.as_millisecond())
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+            ended += done.rows_affected();
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(ended)
     }
 
     async fn fail_inner(

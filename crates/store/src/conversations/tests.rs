@@ -1,5 +1,6 @@
 use anchorhold_core::{
     entity::{ManagedBy, UnknownSenderPolicy, Wiring},
+    guard::act::ConversationChange,
     ids::{ChatId, ConversationId},
     inbound::ChatKind,
 };
@@ -98,4 +99,63 @@ async fn a_wiring_is_there_once_also_without_a_chat() {
     };
     place.store.add_wiring(&of_file, 0, at(0)).await.unwrap();
     assert!(!place.store.remove_wiring(of_file.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn defect_63_a_refusal_can_be_taken_back() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let id = place.conversation("chat").await;
+    for (declined, when, expect) in [
+        (None, 1, None),
+        (Some(true), 2, Some(at(2))),
+        // A refusal keeps its time, whatever else changes.
+        (Some(true), 3, Some(at(2))),
+        (None, 4, Some(at(2))),
+        (Some(false), 5, None),
+        (Some(false), 6, None),
+    ] {
+        let change = ConversationChange {
+            declined,
+            ..ConversationChange::default()
+        };
+        let changed = store.change_conversation(id, &change, at(when)).await;
+        assert!(changed.unwrap());
+        let row = store.conversation_by_id(id).await.unwrap().unwrap();
+        assert_eq!(row.declined_at, expect, "{when}");
+    }
+}
+
+#[tokio::test]
+async fn each_part_of_a_conversation_changes_alone() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let id = place.conversation("chat").await;
+    let managed = "SELECT policy_managed_by = 'runtime' FROM conversations";
+    let name = ConversationChange {
+        name: Some("Gen".to_owned()),
+        ..ConversationChange::default()
+    };
+    assert!(store.change_conversation(id, &name, at(1)).await.unwrap());
+    assert_eq!(place.number(managed).await, 0);
+    let policy = ConversationChange {
+        unknown_senders: Some(UnknownSenderPolicy::Public),
+        ..ConversationChange::default()
+    };
+    assert!(store.change_conversation(id, &policy, at(2)).await.unwrap());
+    assert_eq!(place.number(managed).await, 1);
+    let chat = ChatId::parse("chat").unwrap();
+    let row = store.conversation_row(&channel(), &chat).await.unwrap();
+    let row = row.unwrap();
+    assert_eq!(row.name.as_deref(), Some("Gen"));
+    let public = UnknownSenderPolicy::Public;
+    assert_eq!(row.conversation.unknown_senders, public);
+    let nothing = ConversationId::mint(at(1), bytes("nothing"));
+    assert!(
+        !store
+            .change_conversation(nothing, &name, at(1))
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.conversation_by_id(nothing).await.unwrap(), None);
 }

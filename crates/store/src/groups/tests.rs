@@ -1,9 +1,13 @@
-use anchorhold_core::entity::AgentGroup;
+use anchorhold_core::{
+    access::Role,
+    entity::{AdminScope, AgentGroup, ManagedBy},
+    guard::act::GroupChange,
+};
 
 use crate::{
     Disposition, Durability,
-    groups::{AdminScope, GroupConfig},
-    people::{Role, Subscription},
+    groups::GroupConfig,
+    people::Subscription,
     pull::Pulled,
     tests::fixture::{Place, address, at, event, group, message, pulled, wiring},
 };
@@ -118,4 +122,58 @@ async fn defect_38_deleting_a_group_deletes_what_depends_on_it() {
     assert!(store.message(other, 2).await.unwrap().is_some());
     assert_eq!(place.number("SELECT COUNT(*) FROM events").await, 1);
     assert_eq!(store.health().await.unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_group_changes_in_parts_and_one_of_the_file_in_the_file() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let id = place.group(1).await;
+    let change = GroupChange {
+        name: Some("Other".to_owned()),
+        tries: Some(9),
+        admin_scope: Some(AdminScope::Global),
+        assistant_name: Some("Ann".to_owned()),
+        ..GroupChange::default()
+    };
+    assert!(store.update_group(id, &change, at(1)).await.unwrap());
+    let nothing = GroupChange::default();
+    assert!(store.update_group(id, &nothing, at(2)).await.unwrap());
+    let mut expect = group(1);
+    expect.name = "Other".to_owned();
+    expect.limits.tries = 9;
+    assert_eq!(store.group(id).await.unwrap(), Some(expect));
+    let config = store.group_config(id).await.unwrap().unwrap();
+    assert_eq!(config.assistant_name.as_deref(), Some("Ann"));
+    assert_eq!(store.admin_scope(id).await.unwrap(), AdminScope::Global);
+    let of_file = AgentGroup {
+        managed_by: ManagedBy::File,
+        ..group(2)
+    };
+    store.add_group(&of_file, at(0)).await.unwrap();
+    assert!(
+        !store
+            .update_group(of_file.id, &change, at(1))
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.group(of_file.id).await.unwrap(), Some(of_file));
+}
+
+#[tokio::test]
+async fn without_a_configuration_an_agent_may_ask_for_nothing() {
+    let place = Place::new().await;
+    let (id, disabled) = (place.group(1).await, AdminScope::Disabled);
+    let scope = async |group| place.store.admin_scope(group).await.unwrap();
+    assert_eq!(scope(id).await, AdminScope::Group);
+    assert_eq!(scope(group(9).id).await, disabled);
+    let retire = "UPDATE agent_groups SET retired_at = 1";
+    place.sql(retire).await.unwrap();
+    assert_eq!(scope(id).await, disabled);
+    place
+        .sql("UPDATE agent_groups SET retired_at = NULL")
+        .await
+        .unwrap();
+    place.sql("DELETE FROM group_config").await.unwrap();
+    assert_eq!(scope(id).await, disabled);
 }

@@ -126,21 +126,27 @@ async fn messages_of_the_host_itself_have_no_platform_id() {
 }
 
 #[tokio::test]
-async fn defect_40_a_reason_counts_once_for_each_event_and_sender() {
+async fn defect_40_a_dropped_event_counts_once_with_its_first_reason() {
     let place = Place::new().await;
-    let declined = |n, handle: &str, reasons: &[Reason]| EventRecord {
+    let declined = |n, handle: &str, reason: Reason| EventRecord {
         sender: Handle::parse(handle).unwrap(),
         outcome: EventOutcome::Declined,
-        declined: reasons.to_vec(),
+        declined: Some(reason),
         ..event(n, Vec::new())
     };
     let unknown = Reason::UnknownSender;
+    let heard = EventRecord {
+        outcome: EventOutcome::Stored,
+        ..declined(4, "bob", unknown)
+    };
     for event in [
-        // Two agents decline for the same reason, a third for another one.
-        declined(1, "ann", &[unknown, unknown, Reason::NotEngaged]),
-        declined(2, "ann", &[unknown]),
-        declined(2, "ann", &[unknown]),
-        declined(3, "bob", &[unknown]),
+        declined(1, "ann", unknown),
+        declined(2, "ann", unknown),
+        // Handed over again: neither counted twice nor given another reason.
+        declined(2, "ann", Reason::NotEngaged),
+        declined(3, "bob", Reason::NotEngaged),
+        // One agent did not take it, another one did: it is not dropped.
+        heard,
     ] {
         place.store.record_event(&event).await.unwrap();
     }
@@ -161,12 +167,11 @@ async fn defect_40_a_reason_counts_once_for_each_event_and_sender() {
     assert_eq!(
         shown,
         [
-            ("ann", "not_engaged", 1, at(1), at(1)),
             ("ann", "unknown_sender", 2, at(1), at(2)),
-            ("bob", "unknown_sender", 1, at(3), at(3)),
+            ("bob", "not_engaged", 1, at(3), at(3)),
         ]
     );
-    assert_eq!(place.store.dropped(2).await.unwrap().len(), 2);
+    assert_eq!(place.store.dropped(1).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -183,4 +188,34 @@ async fn old_events_are_forgotten_oldest_first() {
     assert_eq!(place.store.prune_events(at(5), 3).await.unwrap(), 1);
     assert_eq!(place.store.prune_events(at(5), 3).await.unwrap(), 0);
     assert_eq!(place.number("SELECT COUNT(*) FROM events").await, 1);
+}
+
+#[tokio::test]
+async fn a_message_that_was_declined_can_be_heard_after_all() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let (here, there) = (place.group(1).await, place.group(2).await);
+    let session = place.session(1, "chat").await;
+    let declined = EventRecord {
+        outcome: EventOutcome::Declined,
+        declined: Some(Reason::AwaitsApproval),
+        ..event(2, Vec::new())
+    };
+    store.record_event(&declined).await.unwrap();
+    let (channel, chat) = (&declined.address.channel, &declined.address.chat);
+    let heard = async |group| {
+        let id = &declined.message_id;
+        store.heard_by(group, channel, chat, id).await.unwrap()
+    };
+    assert!(!heard(here).await);
+    store.adopt_messages(&[message(session, 2)]).await.unwrap();
+    assert!(heard(here).await && !heard(there).await);
+    let replayed = async || {
+        let id = &declined.message_id;
+        store.replayed(channel, chat, id).await.unwrap()
+    };
+    assert!(replayed().await);
+    assert!(!replayed().await);
+    let stored = "SELECT COUNT(*) FROM events WHERE outcome = 'stored'";
+    assert_eq!(place.number(stored).await, 1);
 }

@@ -1,8 +1,11 @@
-use anchorhold_core::ids::ThreadId;
+use anchorhold_core::{
+    access::{Role, RoleHolder, Standing},
+    ids::{ThreadId, UserId},
+};
 
 use crate::{
-    people::{NewUser, Role, Subscription},
-    tests::fixture::{Place, at, user},
+    people::{NewUser, Subscription, User},
+    tests::fixture::{Place, at, bytes, channel, user},
 };
 
 #[tokio::test]
@@ -116,4 +119,78 @@ async fn a_subscription_is_of_one_thread() {
     assert!(store.unsubscribe(&inside).await.unwrap());
     assert!(!store.unsubscribe(&inside).await.unwrap());
     assert!(!store.is_subscribed(&inside).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_standing_has_every_role_and_membership() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let (here, there) = (place.group(1).await, place.group(2).await);
+    let user = place.user("ann").await;
+    assert_eq!(store.standing(user).await.unwrap(), Standing::default());
+    for role in [Role::Admin, Role::GroupAdmin(here), Role::Owner] {
+        store.grant_role(user, role, None, at(0)).await.unwrap();
+    }
+    store.add_member(user, there, None, at(0)).await.unwrap();
+    let standing = store.standing(user).await.unwrap();
+    assert!(standing.owns() && standing.roles.contains(&Role::Admin));
+    assert!(standing.roles.contains(&Role::GroupAdmin(here)));
+    assert_eq!((standing.roles.len(), standing.member_of), (3, vec![there]));
+    let stranger = place.user("bob").await;
+    assert_eq!(store.standing(stranger).await.unwrap(), Standing::default());
+}
+
+#[tokio::test]
+async fn role_holders_are_listed_with_their_channel_the_longest_standing_first() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let group = place.group(1).await;
+    assert!(!store.has_owner().await.unwrap());
+    let (ann, bob) = (place.user("ann").await, place.user("bob").await);
+    for (user, role, when) in [
+        (ann, Role::GroupAdmin(group), 2),
+        (bob, Role::Owner, 1),
+        (bob, Role::Owner, 5),
+    ] {
+        store.grant_role(user, role, None, at(when)).await.unwrap();
+    }
+    let holder = |user, role, when| RoleHolder {
+        user,
+        channel: channel(),
+        role,
+        granted_at: at(when),
+    };
+    assert_eq!(
+        store.role_holders().await.unwrap(),
+        [
+            holder(bob, Role::Owner, 1),
+            holder(ann, Role::GroupAdmin(group), 2)
+        ]
+    );
+    assert!(store.has_owner().await.unwrap());
+    store.revoke_role(bob, Role::Owner).await.unwrap();
+    assert!(!store.has_owner().await.unwrap());
+}
+
+#[tokio::test]
+async fn people_are_found_by_id_and_by_handle_and_can_be_renamed() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let id = place.user("a:b").await;
+    let expect = User {
+        id,
+        channel: channel(),
+        handle: user("cli", "a:b").handle,
+        display_name: Some("Ann".to_owned()),
+    };
+    assert!(store.rename_user(id, "Ann").await.unwrap());
+    assert_eq!(store.user(id).await.unwrap(), Some(expect.clone()));
+    let found = store.find_user(&expect.channel, &expect.handle).await;
+    assert_eq!(found.unwrap(), Some(expect.clone()));
+    let elsewhere = user("work", "a:b");
+    let found = store.find_user(&elsewhere.channel, &elsewhere.handle).await;
+    assert_eq!(found.unwrap(), None);
+    let nobody = UserId::mint(at(0), bytes("nobody"));
+    assert_eq!(store.user(nobody).await.unwrap(), None);
+    assert!(!store.rename_user(nobody, "x").await.unwrap());
 }

@@ -2,8 +2,9 @@ use anchorhold_core::{entity::SessionKey, ids::SessionId, sandbox::Generation};
 use tokio::task::JoinSet;
 
 use crate::{
-    sessions::Fault,
-    tests::fixture::{Place, at, bytes, event, group, message},
+    pull::{EndedMessage, MessageEnd, Pulled},
+    sessions::{Answered, Fault},
+    tests::fixture::{Place, address, at, bytes, event, group, message, pulled},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -41,7 +42,7 @@ async fn each_key_has_its_own_session() {
     let place = Place::new().await;
     let agent_group = place.group(1).await;
     let conversation = Some(place.conversation("a").await);
-    let thread = crate::tests::fixture::address("a", Some("t")).thread;
+    let thread = address("a", Some("t")).thread;
     let keys = [
         (None, None),
         (conversation, None),
@@ -150,4 +151,67 @@ async fn a_session_closes_only_when_it_owes_nothing() {
         .await
         .unwrap();
     assert_eq!((next.id, next.key.agent_group), (fresh, group(1).id));
+}
+
+#[tokio::test]
+async fn open_sessions_are_found_by_key_and_by_group() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let (a, b) = (place.session(1, "a").await, place.session(1, "b").await);
+    place.session(2, "a").await;
+    store
+        .record_event(&event(5, vec![message(b, 5)]))
+        .await
+        .unwrap();
+    let listed = async || {
+        let rows = store.group_sessions(group(1).id).await.unwrap();
+        rows.iter().map(|row| row.session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [b, a]);
+    let key = SessionKey {
+        agent_group: group(1).id,
+        conversation: Some(place.conversation("a").await),
+        thread: None,
+    };
+    let found = store.session_by_key(&key).await.unwrap().unwrap();
+    assert_eq!(found.session.id, a);
+    let shared = SessionKey {
+        conversation: None,
+        ..key.clone()
+    };
+    assert_eq!(store.session_by_key(&shared).await.unwrap(), None);
+    assert!(store.close_session(a, at(6)).await.unwrap());
+    assert_eq!(store.session_by_key(&key).await.unwrap(), None);
+    assert_eq!(listed().await, [b]);
+}
+
+#[tokio::test]
+async fn what_a_session_has_done_is_counted() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let session = place.session(1, "chat").await;
+    assert_eq!(store.answered(session).await.unwrap(), Answered::default());
+    let messages = [2, 4, 6].map(|seq| message(session, seq));
+    store.adopt_messages(&messages).await.unwrap();
+    let why = "five tries".to_owned();
+    let ends = [(2, MessageEnd::Done), (4, MessageEnd::Failed { why })];
+    let done = Pulled {
+        deliveries: vec![pulled(3, address("chat", None))],
+        ended: ends
+            .map(|(seq, end)| EndedMessage { seq, end })
+            .into_iter()
+            .collect(),
+        ..Pulled::default()
+    };
+    store.accept(session, &done, at(7)).await.unwrap();
+    place
+        .sql("UPDATE deliveries SET status = 'sent', ended_at = 1")
+        .await
+        .unwrap();
+    let expect = Answered {
+        done: 1,
+        failed: 1,
+        sent: 1,
+    };
+    assert_eq!(store.answered(session).await.unwrap(), expect);
 }

@@ -11,9 +11,10 @@ use anchorhold_core::{
         AgentGroup, EngageMode, GroupLimits, IgnoredPolicy, ManagedBy, RuntimeChoice, SenderScope,
         SessionKey, SessionMode, UnknownSenderPolicy, Wiring,
     },
+    guard::act::Act,
     ids::{
         AgentGroupId, ChannelName, ChatId, ConversationId, FolderName, Handle, MessageId,
-        OutboundId, PlatformMessageId, SessionId, ThreadId, UserId, WiringId,
+        OutboundId, PlatformMessageId, QuestionId, SessionId, ThreadId, UserId, WiringId,
     },
     inbound::ChatKind,
 };
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 
 use crate::{
     Store,
+    approvals::{Choice, NewApproval, Pick},
     conversations::NewConversation,
     deliveries::NewDelivery,
     ingest::{EventOutcome, EventRecord, MessageRole, NewMessage},
@@ -221,7 +223,7 @@ pub(crate) fn event(n: i64, messages: Vec<NewMessage>) -> EventRecord {
         received_at: at(n),
         outcome: EventOutcome::Stored,
         messages,
-        declined: Vec::new(),
+        declined: None,
     }
 }
 
@@ -239,6 +241,37 @@ pub(crate) fn pulled(seq: i64, to: Address) -> PulledDelivery {
     PulledDelivery {
         seq,
         delivery: delivery(&format!("pulled {seq}"), to),
+    }
+}
+
+pub(crate) fn approval_id(n: u64) -> QuestionId {
+    QuestionId::mint(at(0), bytes(&format!("approval {n}")))
+}
+
+/// An approval that expires at 100.
+pub(crate) fn asked(n: u64, act: &Act) -> NewApproval<'_> {
+    let choice = |label: &str, pick| Choice {
+        label: label.to_owned(),
+        pick,
+    };
+    NewApproval {
+        id: approval_id(n),
+        act,
+        title: "May it?".to_owned(),
+        options: vec![choice("Yes", Pick::Approve), choice("No", Pick::Reject)],
+        conversation: None,
+        group: None,
+        session: None,
+        requested_by: None,
+        requesting_group: None,
+        expires_at: at(100),
+    }
+}
+
+pub(crate) fn add_member(n: u64) -> Act {
+    Act::AddMember {
+        user: UserId::mint(at(0), bytes("ann")),
+        group: group(n).id,
     }
 }
 

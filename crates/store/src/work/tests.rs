@@ -1,7 +1,7 @@
 use anchorhold_core::entity::MessageStatus;
 
 use crate::{
-    ingest::NewMessage,
+    ingest::{MessageRole, NewMessage},
     tests::fixture::{Place, address, at, delivery, group, message},
     work::{DueSession, MessageRetry, SessionWork},
 };
@@ -164,4 +164,40 @@ async fn a_message_tells_its_platform_id_while_it_is_here() {
     ] {
         assert_eq!(place.store.platform_message_id(id).await.unwrap(), expect);
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_being_closed_owes_nothing() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let session = place.session(1, "chat").await;
+    let context = |seq| NewMessage {
+        role: MessageRole::Context,
+        ..message(session, seq)
+    };
+    store
+        .adopt_messages(&[message(session, 2), context(4), context(6)])
+        .await
+        .unwrap();
+    // Only what is context ends as context; what is due is not.
+    let ended = store.mark_context_done(session, &[2, 4, 99], at(7)).await;
+    assert_eq!(ended.unwrap(), 1);
+    let stands = async |seq| store.message(session, seq).await.unwrap().unwrap().status;
+    assert_eq!(stands(2).await, MessageStatus::Pending);
+    assert_eq!(stands(4).await, MessageStatus::Done);
+    assert!(!store.close_session(session, at(8)).await.unwrap());
+    assert_eq!(
+        store.end_pending(session, "asked to", at(8)).await.unwrap(),
+        2
+    );
+    assert_eq!(
+        store.end_pending(session, "asked to", at(8)).await.unwrap(),
+        0
+    );
+    let last = store.message(session, 6).await.unwrap().unwrap();
+    assert_eq!(
+        (last.status, last.last_error.as_deref(), last.ended_at),
+        (MessageStatus::Done, Some("asked to"), Some(at(8)))
+    );
+    assert!(store.close_session(session, at(8)).await.unwrap());
 }

@@ -1,0 +1,110 @@
+//! What the host looks up while it deals with requests: whether somebody has a card, what was
+//! refused, what is overdue, and where a session's agent is to be spoken to.
+
+use anchorhold_core::{
+    address::Address,
+    guard::act::Act,
+    ids::{ConversationId, QuestionId, SessionId},
+};
+use jiff::Timestamp;
+
+use crate::{Error, Store, rows::Fields};
+
+pub(crate) const CARD: &str = "SELECT EXISTS (SELECT 1 FROM approvals a
+     JOIN deliveries d ON d.id = a.delivery_id
+     WHERE a.id = ?1 AND d.status IN ('pending', 'sent', 'unknown'))";
+
+pub(crate) const REJECTED: &str = "SELECT EXISTS (SELECT 1 FROM approvals
+     WHERE action = ?1 AND subject = ?2 AND status = 'rejected' AND decided_at >= ?3)";
+
+pub(crate) const OVERDUE: &str = "SELECT id FROM approvals
+     WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+
+pub(crate) const LAST_ADDRESS: &str = "SELECT channel, chat, thread FROM messages
+     WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1";
+
+pub(crate) const OF_CONVERSATION: &str = "SELECT id FROM sessions
+     WHERE conversation_id = ?1 AND closed_at IS NULL";
+
+impl Store {
+    /// Has the card of an approval reached somebody, or is it on its way?
+    pub async fn approval_card_is_out(&self, approval: QuestionId) -> Result<bool, Error> {
+        let failed = |source| Error::Approval { approval, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(CARD)
+            .bind(approval.to_string())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
+    }
+
+    /// Was the same, as far as its subject goes, refused since then?
+    pub async fn was_rejected_since(&self, act: &Act, since: Timestamp) -> Result<bool, Error> {
+        let failed = |source| Error::PendingApprovals { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(REJECTED)
+            .bind(act.name())
+            .bind(act.subject())
+            .bind(since.as_millisecond())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
+    }
+
+    /// The approvals that nobody decided in time, the longest overdue first, at most `limit`. They
+    /// are still to be withdrawn.
+    pub async fn overdue_approvals(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<QuestionId>, Error> {
+        let failed = |source| Error::ExpireApprovals { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let rows = sqlx::query(OVERDUE)
+            .bind(now.as_millisecond())
+            .bind(limit)
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(failed)?;
+        rows.iter()
+            .map(|row| Fields::new("approvals", row).parsed("id", QuestionId::parse))
+            .collect::<sqlx::Result<_>>()
+            .map_err(failed)
+    }
+
+    /// Where the last message of a session came from.
+    pub async fn last_address(&self, session: SessionId) -> Result<Option<Address>, Error> {
+        let failed = |source| Error::Session { session, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let row = sqlx::query(LAST_ADDRESS)
+            .bind(session.to_string())
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(failed)?;
+        row.as_ref()
+            .map(|row| Fields::new("messages", row).address())
+            .transpose()
+            .map_err(failed)
+    }
+
+    /// The open sessions that only this conversation feeds.
+    pub async fn conversation_sessions(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Vec<SessionId>, Error> {
+        let failed = |source| Error::ConversationById {
+            conversation,
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let rows = sqlx::query(OF_CONVERSATION)
+            .bind(conversation.to_string())
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(failed)?;
+        rows.iter()
+            .map(|row| Fields::new("sessions", row).parsed("id", SessionId::parse))
+            .collect::<sqlx::Result<_>>()
+            .map_err(failed)
+    }
+}
