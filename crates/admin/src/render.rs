@@ -97,7 +97,12 @@ pub fn text(reply: &Reply) -> String {
                 .collect();
             table(&lines)
         }
-        Reply::Done { what } => format!("{}\n", safe(what)),
+        Reply::Done { what, id } => match id {
+            Some(id) if !what.contains(id.as_str()) => {
+                format!("{} (id {})\n", safe(what), safe(id))
+            }
+            Some(_) | None => format!("{}\n", safe(what)),
+        },
         Reply::Held {
             approval,
             code,
@@ -122,7 +127,10 @@ pub fn json(reply: &Reply) -> String {
             .map(|row| json_line(columns.iter().zip(row.iter().cloned())))
             .collect(),
         Reply::One(fields) => json_line(fields.iter().map(|(name, value)| (name, value.clone()))),
-        Reply::Done { what } => json_line([("done", what.as_str().into())]),
+        Reply::Done { what, id } => {
+            let id = id.iter().map(|id| ("id", id.as_str().into()));
+            json_line([("done", what.as_str().into())].into_iter().chain(id))
+        }
         Reply::Held {
             approval,
             code,

@@ -41,6 +41,9 @@ pub enum Reply {
     Done {
         /// What was done, in one line.
         what: String,
+        /// The id of what was made, or the number to have back by what was deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     /// It waits for a person's word.
     Held {

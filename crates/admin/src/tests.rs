@@ -70,9 +70,11 @@ pub(crate) const EVERY_COMMAND: &[&str] = &[
     "approvals list --all --group=helper --limit=10",
     "approvals get ab12cd",
     "approvals approve ab12cd",
+    "approvals approve ab12cd --connect=helper",
+    "approvals approve ab12cd --new-agent",
     "approvals reject ab12cd",
     "audit list --limit=11",
-    "undo list --limit=12",
+    "undo list --all --limit=12",
     "undo restore 7",
     "pair work",
 ];

@@ -213,6 +213,21 @@ pub struct GroupLimits {
     pub tries: u32,
 }
 
+impl GroupLimits {
+    /// What a group gets where nobody says otherwise.
+    pub const USUAL: Self = Self {
+        memory_bytes: 512 * 1024 * 1024,
+        cpu_millis: 1_000,
+        pids: 256,
+        file_bytes: 1024 * 1024 * 1024,
+        progress_ms: 5 * 60 * 1_000,
+        turn_ms: 30 * 60 * 1_000,
+        idle_ms: 10 * 60 * 1_000,
+        prompt_messages: 20,
+        tries: 5,
+    };
+}
+
 /// One chat on one channel instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {

@@ -178,6 +178,11 @@ text_ids! {
 }
 
 impl QuestionId {
+    /// The id of the question that a delivery asks: one delivery asks one.
+    pub fn of_delivery(delivery: OutboundId) -> Self {
+        Self(delivery.0)
+    }
+
     /// How people name the question where there is no button to press: its last six digits, which
     /// are random. Two open questions can share them; then the whole id is asked for.
     pub fn code(self) -> String {

@@ -106,7 +106,7 @@ pub async fn run(options: Options, world: World) -> Result<(), RunError> {
         source,
     })?;
     let outside = Outside::find(&options, &world, &config, &dirs).await?;
-    let graph = Graph::build(&world, &config, dirs, outside).await?;
+    let graph = Box::pin(Graph::build(&world, &config, dirs, outside)).await?;
     info!(data_dir = %graph.base.dirs.root(), pid = std::process::id(), "host runs");
     let grace = config.host.stop_grace;
     serve(&graph, &options, &mut signals, (config, text)).await;

@@ -10,7 +10,7 @@ use anchorhold_sessiondb::HostSide;
 use anchorhold_store::Store;
 use jiff::Timestamp;
 
-use crate::{dirs::Dirs, live::Live};
+use crate::{admin::inside::InsideBell, dirs::Dirs, live::Live};
 
 /// The common ground of all stages. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Base {
     pub dirs: Dirs,
     /// The sandboxes that run.
     pub live: Live,
+    /// Rung when a sandbox may have asked the host for something.
+    pub inside: InsideBell,
     /// Who owns what sandboxes write, where that is not the host's own user: uid and gid.
     pub sandbox_owner: Option<(u32, u32)>,
     clock: Arc<dyn Clock>,
@@ -32,7 +34,7 @@ impl Base {
     pub fn new(
         store: Store,
         dirs: Dirs,
-        sandbox_owner: Option<(u32, u32)>,
+        (sandbox_owner, inside): (Option<(u32, u32)>, InsideBell),
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
@@ -40,6 +42,7 @@ impl Base {
             store,
             dirs,
             live: Live::default(),
+            inside,
             sandbox_owner,
             clock,
             entropy,

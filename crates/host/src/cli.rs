@@ -1,36 +1,59 @@
-//! The commands of `anchorhold`.
+//! The commands of `anchorhold`: its own, and those of the catalog of administration.
 
+pub mod admin;
 pub mod chat;
+pub mod completions;
 pub mod config_check;
 pub mod doctor;
+pub mod pair;
 pub mod send;
 pub mod sessions;
 pub mod status;
 
 use std::{io::IsTerminal, process::ExitCode};
 
+use anchorhold_admin::{cli as catalog, cli::Audience, render, request::Request};
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     app::{self, Options, RunError, World},
+    control::AskError,
     settings::SettingsError,
 };
 
 /// The command was used wrongly, or the configuration is wrong.
-const EXIT_USAGE: u8 = 64;
+const EXIT_USAGE: u8 = render::EXIT_USAGE;
 /// There is no host to talk to.
-const EXIT_UNAVAILABLE: u8 = 69;
+const EXIT_UNAVAILABLE: u8 = render::EXIT_UNAVAILABLE;
+
+/// One command line.
+///
+/// What is known when this is compiled is derived ([`Own`]); the catalog's commands stand beside it.
+#[derive(Debug)]
+pub struct Cli {
+    common: Common,
+    command: What,
+}
 
 /// A messaging gateway for sandboxed AI agents.
 #[derive(Debug, Parser)]
 #[command(name = "anchorhold", version, about, max_term_width = 100)]
-pub struct Cli {
+struct Own {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Debug)]
+enum What {
+    Own(Command),
+    Admin(Request),
+    Sessions(sessions::Sessions),
 }
 
 /// What every command takes.
@@ -72,12 +95,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         runner: Option<Utf8PathBuf>,
     },
-    /// Look at sessions
-    #[command(subcommand)]
-    Sessions(sessions::Sessions),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print what makes a shell complete these commands
+    Completions {
+        /// The shell
+        shell: completions::Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,12 +128,111 @@ pub struct NoHost {
     pub path: Utf8PathBuf,
 }
 
+impl CommandFactory for Cli {
+    fn command() -> clap::Command {
+        Own::command().subcommands(in_catalog())
+    }
+
+    fn command_for_update() -> clap::Command {
+        Own::command_for_update().subcommands(in_catalog())
+    }
+}
+
+/// The catalog's commands, and what `sessions` has besides.
+fn in_catalog() -> Vec<clap::Command> {
+    let commands = catalog::commands(Audience::People).into_iter();
+    commands
+        .map(|command| match command.get_name() {
+            "sessions" => sessions::augment(command),
+            _ => command,
+        })
+        .collect()
+}
+
+impl FromArgMatches for Cli {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Some((name, inner)) = matches.subcommand() else {
+            return Own::from_arg_matches(matches).map(Self::from);
+        };
+        if name == "sessions"
+            && let Some(sessions) = sessions::parse(inner)
+        {
+            return Ok(Self {
+                common: Common::from_arg_matches(matches)?,
+                command: What::Sessions(sessions),
+            });
+        }
+        match catalog::parse(Audience::People, name, inner) {
+            Some(Ok(request)) => Ok(Self {
+                common: Common::from_arg_matches(matches)?,
+                command: What::Admin(request),
+            }),
+            Some(Err(usage)) => {
+                let said = format!("{usage}\n");
+                Err(clap::Error::raw(ErrorKind::ArgumentConflict, said))
+            }
+            None => Own::from_arg_matches(matches).map(Self::from),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl From<Own> for Cli {
+    fn from(own: Own) -> Self {
+        Self {
+            common: own.common,
+            command: What::Own(own.command),
+        }
+    }
+}
+
+impl Parser for Cli {
+    /// The process's own command line. Ends the process where it is none, or asks for help.
+    fn parse() -> Self {
+        Self::try_parse().unwrap_or_else(|wrong| leave(&wrong))
+    }
+}
+
+#[expect(
+    clippy::exit,
+    reason = "a command line that is none ends the process before anything has begun"
+)]
+fn leave(wrong: &clap::Error) -> ! {
+    // silent: whoever reads it has gone.
+    drop(wrong.print());
+    std::process::exit(if wrong.use_stderr() {
+        i32::from(EXIT_USAGE)
+    } else {
+        0
+    })
+}
+
 impl Cli {
     /// Runs the command; the result is the process's exit status.
     pub async fn run(self, environment: Environment, world: World) -> anyhow::Result<ExitCode> {
         let common = self.common;
         match self.command {
-            Command::Run { runner } => {
+            What::Own(command) => Box::pin(command.run(common, environment, world)).await,
+            What::Admin(request) if request.resource == "pair" => pair::run(&common, request).await,
+            What::Admin(request) => admin::run(&common, request).await,
+            What::Sessions(sessions) => sessions::run(&common, &sessions).await,
+        }
+    }
+}
+
+impl Command {
+    async fn run(
+        self,
+        common: Common,
+        environment: Environment,
+        world: World,
+    ) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run { runner } => {
                 start_logs(environment.log.as_deref(), common.json);
                 let options = Options {
                     config: common.config,
@@ -119,12 +243,12 @@ impl Cli {
                 Box::pin(app::run(options, world)).await?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Chat(place) => chat::run(&common, &place, &world).await,
-            Command::Send(send) => send::run(&common, &send, &world).await,
-            Command::Status => status::run(&common).await,
-            Command::Doctor { runner } => doctor::run(&common, runner, &environment, &world).await,
-            Command::Sessions(sessions) => sessions::run(&common, &sessions).await,
-            Command::Config(ConfigCommand::Check) => config_check::run(&common, &world),
+            Self::Chat(place) => chat::run(&common, &place, &world).await,
+            Self::Send(send) => send::run(&common, &send, &world).await,
+            Self::Status => status::run(&common).await,
+            Self::Doctor { runner } => doctor::run(&common, runner, &environment, &world).await,
+            Self::Config(ConfigCommand::Check) => config_check::run(&common, &world),
+            Self::Completions { shell } => completions::run(shell),
         }
     }
 }
@@ -139,7 +263,12 @@ pub fn code_of(failure: &anyhow::Error) -> ExitCode {
     if settings {
         return ExitCode::from(EXIT_USAGE);
     }
-    if failure.downcast_ref::<NoHost>().is_some() {
+    let no_host = failure.downcast_ref::<NoHost>().is_some()
+        || matches!(
+            failure.downcast_ref::<AskError>(),
+            Some(AskError::NoHost { .. })
+        );
+    if no_host {
         return ExitCode::from(EXIT_UNAVAILABLE);
     }
     ExitCode::FAILURE
@@ -160,3 +289,6 @@ fn start_logs(filter: Option<&str>, json: bool) {
             .init();
     }
 }
+
+#[cfg(test)]
+mod tests;

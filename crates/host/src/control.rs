@@ -1,32 +1,67 @@
 //! The socket where a running host answers its operator: one JSON line in, one out.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, sync::Arc};
+mod client;
 
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    sync::Arc,
+    time::Duration,
+};
+
+use anchorhold_admin::request as admin;
 use anchorhold_channel::Connection;
 use anchorhold_core::clock::Clock;
 use anchorhold_runner::lifecycle::Lifecycle;
 use anchorhold_store::status::Counts;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-use crate::{registry::Registry, report::report, sandboxes::Sandboxes};
+use crate::{
+    admin::{Admin, Caller},
+    registry::Registry,
+    report::report,
+    sandboxes::Sandboxes,
+};
+
+pub use crate::control::client::{AskError, ask, call};
 
 /// The longest request.
-const REQUEST_LIMIT_BYTES: u64 = 4096;
+const REQUEST_LIMIT_BYTES: u64 = 256 * 1024;
+/// So many are answered at a time; others wait until one is done.
+const CONNECTIONS_LIMIT: usize = 32;
+/// How long a request may take to come, and an answer to be taken.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an operator can ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// How the host fares.
     Status,
+    /// Something of the catalog of administration.
+    Admin {
+        /// What.
+        request: admin::Request,
+    },
+}
+
+/// What is answered instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fault {
+    /// Why.
+    error: String,
 }
 
 /// How a host fares.
@@ -146,6 +181,8 @@ pub struct Control {
     pub sandboxes: Arc<Sandboxes>,
     /// The figures.
     pub store: anchorhold_store::Store,
+    /// What carries requests of administration out.
+    pub admin: Admin,
 }
 
 impl std::fmt::Debug for Control {
@@ -157,26 +194,29 @@ impl std::fmt::Debug for Control {
 }
 
 /// Binds the socket. The data directory is private and the lock is held, so what is there is dead.
+///
+/// It is made in a folder of its own and put in its place when it is private: at no time can
+/// somebody else connect, however open the data directory has become.
 pub fn bind(path: &Utf8Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Ok(()) => {}
-        Err(failure) if failure.kind() == io::ErrorKind::NotFound => {}
-        Err(failure) => return Err(failure),
-    }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let parent = path.parent().unwrap_or_else(|| Utf8Path::new("."));
+    // Short, since the length of a socket's path is limited.
+    let nursery = parent.join(".control");
+    let fresh = nursery.join("s");
+    forget(fs::remove_file(&fresh))?;
+    forget(fs::remove_dir(&nursery))?;
+    fs::DirBuilder::new().mode(0o700).create(&nursery)?;
+    let listener = UnixListener::bind(&fresh)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&fresh, path)?;
+    fs::remove_dir(&nursery)?;
     Ok(listener)
 }
 
-/// Asks the host on a data directory; `None` if none answers there.
-pub async fn ask(path: &Utf8Path, request: Request) -> Option<Status> {
-    let mut stream = UnixStream::connect(path).await.ok()?;
-    let mut line = serde_json::to_vec(&request).ok()?;
-    line.push(b'\n');
-    stream.write_all(&line).await.ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.ok()?;
-    serde_json::from_slice(&answer).ok()
+fn forget(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(failure) if failure.kind() != io::ErrorKind::NotFound => Err(failure),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 impl Control {
@@ -188,17 +228,19 @@ impl Control {
         shutdown: CancellationToken,
     ) {
         let control = Arc::new(self);
+        let seats = Arc::new(Semaphore::new(CONNECTIONS_LIMIT));
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = next(&listener, &seats) => accepted,
                 () = shutdown.cancelled() => return,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, seat)) => {
                     let (control, shutdown) = (Arc::clone(&control), shutdown.clone());
                     tasks.spawn(async move {
+                        let _seat = seat;
                         tokio::select! {
-                            answered = control.answer(stream) => {
+                            answered = control.attend(stream) => {
                                 if let Err(failure) = answered {
                                     warn!(error = %report(&failure), "operator not answered");
                                 }
@@ -209,23 +251,51 @@ impl Control {
                 }
                 Err(failure) => {
                     warn!(error = %report(&failure), "control socket can't accept");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         }
     }
 
-    async fn answer(&self, stream: UnixStream) -> io::Result<()> {
+    async fn attend(&self, stream: UnixStream) -> io::Result<()> {
+        let peer = stream.peer_cred()?.uid();
         let (reader, mut writer) = stream.into_split();
-        let mut line = String::new();
-        BufReader::new(reader.take(REQUEST_LIMIT_BYTES))
-            .read_line(&mut line)
-            .await?;
-        let Request::Status = serde_json::from_str(&line)?;
-        let mut answer = serde_json::to_vec(&self.status().await)?;
-        answer.push(b'\n');
-        writer.write_all(&answer).await?;
-        writer.shutdown().await
+        let answer = if may_ask(peer, geteuid().as_raw()) {
+            match timeout(PATIENCE, line(reader)).await {
+                Ok(Ok(line)) => self.answer(&line).await,
+                Ok(Err(failure)) if failure.kind() == io::ErrorKind::InvalidData => {
+                    fault(&failure.to_string())
+                }
+                Ok(Err(failure)) => return Err(failure),
+                Err(_elapsed) => fault("no request came in time"),
+            }
+        } else {
+            warn!(uid = peer, "control socket refused to somebody else");
+            fault("only the user who runs the host may ask it")
+        };
+        let told = async {
+            writer.write_all(answer.as_bytes()).await?;
+            writer.write_all(b"\n").await?;
+            writer.shutdown().await
+        };
+        match timeout(PATIENCE, told).await {
+            Ok(told) => told,
+            Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// The answer to one line, as one line without its end.
+    async fn answer(&self, line: &str) -> String {
+        let answer = match serde_json::from_str::<Request>(line) {
+            Ok(Request::Status) => serde_json::to_string(&self.status().await),
+            Ok(Request::Admin { request }) => {
+                let reply = Box::pin(self.admin.perform(Caller::Operator, &request)).await;
+                serde_json::to_string(&reply)
+            }
+            // What came is not repeated: it can be anything.
+            Err(_not_one) => return fault("that is not a request this host knows"),
+        };
+        answer.unwrap_or_else(|_never| fault("the answer can't be written"))
     }
 
     async fn status(&self) -> Status {
@@ -288,6 +358,42 @@ impl Control {
         })
         .collect()
     }
+}
+
+/// The next connection, once there is a seat for it.
+async fn next(
+    listener: &UnixListener,
+    seats: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let seat = Arc::clone(seats).acquire_owned().await;
+    let seat = seat.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, seat))
+}
+
+/// Only the host's own user and root, who could do everything anyway.
+fn may_ask(peer: u32, own: u32) -> bool {
+    peer == own || peer == 0
+}
+
+/// One line of at most [`REQUEST_LIMIT_BYTES`].
+async fn line(reader: impl AsyncRead + Unpin) -> io::Result<String> {
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader.take(REQUEST_LIMIT_BYTES + 1));
+    reader.read_line(&mut line).await?;
+    if u64::try_from(line.len()).is_ok_and(|len| len > REQUEST_LIMIT_BYTES) {
+        let what = format!("a request has at most {REQUEST_LIMIT_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    Ok(line)
+}
+
+fn fault(why: &str) -> String {
+    let fault = Fault {
+        error: why.to_owned(),
+    };
+    // silent: a text always serializes
+    serde_json::to_string(&fault).unwrap_or_default()
 }
 
 #[cfg(test)]

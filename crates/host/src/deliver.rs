@@ -19,6 +19,7 @@ use anchorhold_store::{
     Durability, Error as StoreError,
     attempts::{AttemptId, Settled, Unattempted},
     deliveries::{Delivery, NewDelivery},
+    questions::NewQuestion,
 };
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -46,6 +47,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// attempt.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 const SETTLE_TRIES: u32 = 600;
+/// How long an agent's question can be answered where it does not say, and at most.
+const QUESTION_LIFE: Duration = Duration::from_hours(24);
+const QUESTION_LIFE_LIMIT: Duration = Duration::from_hours(7 * 24);
 /// How long a delivery waits whose channel is not configured.
 const NO_CHANNEL: Duration = Duration::from_mins(1);
 
@@ -277,11 +281,46 @@ impl Deliver {
             | Outgoing::React { target, .. } => {
                 resolved.target = self.platform_id(delivery, *target).await?;
             }
+            Outgoing::Ask { .. } => self.open_question(delivery, outgoing).await?,
         }
         if let Some(message) = delivery.in_reply_to {
             resolved.reply_to = self.base.store.platform_message_id(message).await?;
         }
         Ok(Ok(resolved))
+    }
+
+    /// Puts an agent's question on record before it is asked, so that no answer comes too early.
+    /// One of the host's own is on record as what it asks for.
+    async fn open_question(
+        &self,
+        delivery: &Delivery,
+        outgoing: &Outgoing,
+    ) -> Result<(), StoreError> {
+        let Outgoing::Ask {
+            question,
+            title,
+            options,
+            expires_ms,
+            ..
+        } = outgoing
+        else {
+            return Ok(());
+        };
+        let Some(session) = delivery.session.filter(|_| delivery.seq.is_some()) else {
+            return Ok(());
+        };
+        let wished = expires_ms.map_or(QUESTION_LIFE, Duration::from_millis);
+        let life = wished.min(QUESTION_LIFE_LIMIT);
+        let now = self.base.now();
+        let fresh = NewQuestion {
+            id: *question,
+            session,
+            delivery: delivery.id,
+            title: title.clone(),
+            options: options.clone(),
+            expires_at: later(now, life),
+        };
+        self.base.store.open_question(&fresh, now).await
     }
 
     /// The platform's id of message `seq` of the delivery's session, if it has one.

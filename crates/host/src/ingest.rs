@@ -1,44 +1,54 @@
-//! A message comes in: dedupe → route → append to the sessions' files → record → wake.
+//! A message comes in: dedupe → pairing, command or route → append to the sessions' files → record →
+//! wake.
 //!
 //! The order is custody: the session's file is durable before the ledger knows of the message, and
 //! both before the adapter hears `Accepted`. A crash in between leaves a message that the platform
 //! offers again, and every step finds what it had done before.
 
+mod append;
+mod chores;
+mod held;
+mod judge;
+mod outcome;
+mod requests;
+
 use std::{sync::Arc, time::Duration};
 
-use anchorhold_channel::{Accepted, Intake, IntakeError};
+use anchorhold_channel::{Accepted, Answered, Intake, IntakeError};
 use anchorhold_core::{
     address::Address,
-    entity::{Conversation, Session, SessionKey, Wiring},
-    ids::{AgentGroupId, ConversationId, MessageId, OutboundId, SessionId, UserId},
-    inbound::InboundEvent,
+    command,
+    entity::Conversation,
+    ids::{AgentGroupId, OutboundId, SessionId, UserId},
+    inbound::{InboundAnswer, InboundEvent},
     pattern::Patterns,
-    route::{self, Decision, Facts, Reason},
+    route::{self, Reason},
 };
-use anchorhold_sessiondb::{Appended, Chat, HostSide, Inbound, NewInbound};
 use anchorhold_store::{
-    conversations::NewConversation,
     deliveries::NewDelivery,
-    ingest::{EventOutcome, EventRecord, MessageRole, NewMessage, Recorded},
-    people::{NewUser, Subscription},
+    ingest::{EventOutcome, EventRecord, NewMessage, Recorded},
 };
 use async_trait::async_trait;
-use tracing::{Instrument, debug, error, info, info_span};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error, info, info_span};
 
 use crate::{
+    acts::Acts,
+    approvals::Approvals,
     base::{Base, mint},
-    blocking::blocking,
+    commands::Commands,
     deliver::{Deliver, outgoing::Outgoing},
-    live::Ending,
-    notice::{self, Cause},
+    pairing::Pairing,
     registry::Registry,
     report::report,
+    sessions::Sessions,
     wake::Wake,
 };
 
-/// How often an append waits for a file that is in use, and for how long each time.
-const APPEND_TRIES: u32 = 20;
-const APPEND_WAIT: Duration = Duration::from_millis(50);
+pub use crate::ingest::judge::Explained;
+
+/// How often what waits for somebody is looked after.
+const CHORES_EVERY: Duration = Duration::from_secs(10);
 
 /// The way in of one host.
 #[derive(Debug)]
@@ -47,10 +57,35 @@ pub struct Ingest {
     registry: Registry,
     wake: Wake,
     deliver: Deliver,
+    pairing: Pairing,
+    commands: Commands,
+    approvals: Approvals,
+    acts: Acts,
+    sessions: Sessions,
     patterns: Patterns,
 }
 
+/// What the way in hands on to.
+#[derive(Debug)]
+pub struct Stages {
+    /// Wakes sandboxes.
+    pub wake: Wake,
+    /// Tells people.
+    pub deliver: Deliver,
+    /// Makes owners.
+    pub pairing: Pairing,
+    /// Does what people ask the host for.
+    pub commands: Commands,
+    /// Asks people.
+    pub approvals: Approvals,
+    /// Does what they approve.
+    pub acts: Acts,
+    /// Tells sessions.
+    pub sessions: Sessions,
+}
+
 /// One session that hears the message.
+#[derive(Debug)]
 struct Hearing {
     session: SessionId,
     group: AgentGroupId,
@@ -58,11 +93,12 @@ struct Hearing {
 }
 
 /// Everything that was decided about one message.
+#[derive(Debug)]
 struct Routed {
     conversation: Conversation,
     sender: UserId,
     hearings: Vec<Hearing>,
-    declined: Vec<Reason>,
+    declined: Vec<(AgentGroupId, Reason)>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -76,10 +112,25 @@ impl Intake for Ingest {
             chat = %event.address.chat,
             message = %event.message_id,
         );
-        let taken = self.take(event).instrument(span.clone()).await;
+        let taken = Box::pin(self.take(event)).instrument(span.clone()).await;
         span.in_scope(|| match &taken {
             Ok(accepted) => info!(?accepted, "message taken"),
             Err(failure) => error!(error = %report(&**failure), "message not taken"),
+        });
+        taken.map_err(IntakeError::Unavailable)
+    }
+
+    async fn answer(&self, answer: InboundAnswer) -> Result<Answered, IntakeError> {
+        let span = info_span!("answer", question = %answer.question);
+        let taken = Box::pin(self.take_answer(&answer))
+            .instrument(span.clone())
+            .await;
+        span.in_scope(|| match &taken {
+            Ok(answered) => info!(
+                taken = matches!(answered, Answered::Taken(_)),
+                "answer heard"
+            ),
+            Err(failure) => error!(error = %report(&**failure), "answer not taken"),
         });
         taken.map_err(IntakeError::Unavailable)
     }
@@ -91,257 +142,106 @@ impl Intake for Ingest {
 
 impl Ingest {
     /// The way in that routes by what `base` has on record.
-    pub fn new(base: Base, registry: Registry, wake: Wake, deliver: Deliver) -> Arc<Self> {
+    pub fn new(base: Base, registry: Registry, stages: Stages) -> Arc<Self> {
         Arc::new(Self {
             base,
             registry,
-            wake,
-            deliver,
+            wake: stages.wake,
+            deliver: stages.deliver,
+            pairing: stages.pairing,
+            commands: stages.commands,
+            approvals: stages.approvals,
+            acts: stages.acts,
+            sessions: stages.sessions,
             patterns: Patterns::default(),
         })
     }
 
     async fn take(&self, event: InboundEvent) -> Result<Accepted, Failure> {
         let Address { channel, chat, .. } = &event.address;
-        if self
-            .base
-            .store
-            .event_seen(channel, chat, &event.message_id)
-            .await?
-        {
+        let store = &self.base.store;
+        if store.event_seen(channel, chat, &event.message_id).await? {
             return Ok(Accepted::Duplicate);
         }
-        let wirings = self.base.store.wirings_for(channel, chat).await?;
+        if let Some(said) = self.pairing.hear(&event).await? {
+            return self.handled(&event, said).await;
+        }
+        let wirings = store.wirings_for(channel, chat).await?;
         let applicable = route::applicable(&wirings, chat);
         if applicable.is_empty() {
-            self.record(&event, Vec::new(), vec![Reason::NotWired])
-                .await?;
-            return Ok(Accepted::Declined(Reason::NotWired.as_str().to_owned()));
+            return self.unwired(&event).await;
         }
-        let routed = self.route(&event, &applicable).await?;
-        let event = Arc::new(event);
-        let mut messages = Vec::with_capacity(routed.hearings.len());
-        let mut failures = Vec::new();
-        for hearing in &routed.hearings {
-            match self.append(&event, hearing).await {
-                Ok(appended) => messages.push(self.tracked(&event, &routed, hearing, appended)),
-                Err(failure) => failures.push((hearing.session, failure)),
+        let (conversation, sender, standing) = self.parties(&event).await?;
+        let parties = (&conversation, &standing);
+        if let Some(command) = command::parse(&event.text) {
+            let audience = self.audience(&event, parties, &applicable).await?;
+            if !audience.is_empty() {
+                let parties = (sender, conversation.id);
+                let obeying = self.obey(&command, &event, parties, &audience);
+                let said = Box::pin(obeying).await?;
+                return self.handled(&event, said).await;
             }
         }
-        let nobody = messages.is_empty();
-        self.append_failed(&event, failures, nobody).await?;
+        let decided = self.judge(&event, parties, &applicable).await?;
+        let routed = self.settle(&event, conversation, sender, decided).await?;
+        Box::pin(self.store(event, routed)).await
+    }
+
+    /// Stores a message for whoever hears it, and lets those who may be let in by somebody wait.
+    async fn store(&self, event: InboundEvent, routed: Routed) -> Result<Accepted, Failure> {
+        let event = Arc::new(event);
+        let (messages, overheard) = self.append_all(&event, &routed).await?;
+        self.ask_to_admit(&event, &routed).await?;
         let stored: Vec<SessionId> = messages.iter().map(|message| message.session).collect();
-        let reason = routed.declined.first().copied();
-        let recorded = self.record(&event, messages, routed.declined).await?;
+        let nobody = messages.is_empty();
+        let reason = routed.declined.iter().map(|(_, reason)| *reason).min();
+        let reason = reason.filter(|_| nobody);
+        let recorded = self.record(&event, messages, reason).await?;
+        self.forget(overheard).await?;
         let heard = |hearing: &&Hearing| stored.contains(&hearing.session) && hearing.triggers;
         for hearing in routed.hearings.iter().filter(heard) {
             self.wake.ask(hearing.group, hearing.session).await;
         }
         Ok(match (recorded, reason) {
             (Recorded::Duplicate, _) => Accepted::Duplicate,
-            (Recorded::New, Some(reason)) if nobody => {
-                Accepted::Declined(reason.as_str().to_owned())
-            }
-            (Recorded::New, _) => Accepted::Stored,
+            (Recorded::New, Some(reason)) => Accepted::Declined(reason.as_str().to_owned()),
+            (Recorded::New, None) => Accepted::Stored,
         })
     }
 
-    /// Reads what the decisions need, takes them, and makes the sessions that hear the message.
-    async fn route(&self, event: &InboundEvent, wirings: &[&Wiring]) -> Result<Routed, Failure> {
-        let store = &self.base.store;
-        let now = self.base.now();
-        let instance = self.registry.traits_of(&event.address.channel);
-        let conversation = store
-            .ensure_conversation(
-                &NewConversation {
-                    id: mint!(self.base, ConversationId),
-                    channel: event.address.channel.clone(),
-                    chat: event.address.chat.clone(),
-                    kind: event.chat_kind,
-                    name: None,
-                    unknown_senders: instance.unknown_senders,
-                },
-                now,
-            )
-            .await?;
-        let person = NewUser {
-            id: mint!(self.base, UserId),
-            channel: event.address.channel.clone(),
-            handle: event.sender.handle.clone(),
-            display_name: event.sender.name.clone(),
-        };
-        let sender = store.ensure_user(&person, now).await?;
-        let mut routed = Routed {
-            conversation,
-            sender,
-            hearings: Vec::new(),
-            declined: Vec::new(),
-        };
-        for wiring in wirings {
-            let subscription = subscription(event, wiring, routed.conversation.id);
-            let facts = Facts {
-                sender_known: store.sender_known(sender, wiring.agent_group).await?,
-                subscribed: store.is_subscribed(&subscription).await?,
-                threads: instance.threads,
-            };
-            let decision = route::route(event, &routed.conversation, wiring, facts, &self.patterns);
-            let (key, triggers) = match decision {
-                Decision::Decline(reason) => {
-                    debug!(group = %wiring.agent_group, reason = reason.as_str(), "declined");
-                    routed.declined.push(reason);
-                    continue;
-                }
-                Decision::Keep(key) => (key, false),
-                Decision::Wake { session, subscribe } => {
-                    if subscribe {
-                        store.subscribe(&subscription, "mentioned", now).await?;
-                    }
-                    (session, true)
-                }
-            };
-            let session = self.session(&key).await?;
-            let group = wiring.agent_group;
-            routed.hearings.push(Hearing {
-                session: session.id,
-                group,
-                triggers,
-            });
-        }
-        Ok(routed)
-    }
-
-    /// The session of `key`, with its files in place.
-    async fn session(&self, key: &SessionKey) -> Result<Session, Failure> {
-        let fresh = mint!(self.base, SessionId);
-        let session = self
-            .base
-            .store
-            .session_for(key, fresh, self.base.now())
-            .await?;
-        let root = self.base.dirs.session(session.id);
-        let owner = self.base.sandbox_owner;
-        blocking(move || {
-            if root.join("in").join("inbound.db").exists() {
-                return Ok(());
-            }
-            HostSide::create(&root, owner).map(drop)
+    /// The host itself has dealt with a message, and answers it.
+    async fn handled(&self, event: &InboundEvent, said: String) -> Result<Accepted, Failure> {
+        self.say(&event.address, said).await?;
+        Ok(match self.record(event, Vec::new(), None).await? {
+            Recorded::New => Accepted::Stored,
+            Recorded::Duplicate => Accepted::Duplicate,
         })
-        .await??;
-        Ok(session)
     }
 
-    /// Appends the message to one session's file; durable when this returns.
-    async fn append(
-        &self,
-        event: &Arc<InboundEvent>,
-        hearing: &Hearing,
-    ) -> Result<Appended, Failure> {
-        for _ in 1..APPEND_TRIES {
-            match self.try_append(event, hearing).await? {
-                Err(error) if error.is_later() => tokio::time::sleep(APPEND_WAIT).await,
-                Err(error) => return Err(error.into()),
-                Ok(appended) => return Ok(appended),
-            }
-        }
-        let last = self.try_append(event, hearing).await?;
-        if last
-            .as_ref()
-            .is_err_and(anchorhold_sessiondb::Error::is_later)
-        {
-            // A sandbox can lock what it may only read: one that keeps at it has to go.
-            self.base.live.condemn(hearing.session, Ending::Untrusted);
-        }
-        Ok(last?)
-    }
-
-    /// Some sessions could not take the message. Where no other has, nobody is told anything but
-    /// the platform, which keeps it. Else it is acknowledged, so the failure has to be seen.
-    async fn append_failed(
-        &self,
-        event: &InboundEvent,
-        failures: Vec<(SessionId, Failure)>,
-        nobody: bool,
-    ) -> Result<(), Failure> {
-        for (session, failure) in failures {
-            let in_use = failure
-                .downcast_ref::<anchorhold_sessiondb::Error>()
-                .is_some_and(anchorhold_sessiondb::Error::is_later);
-            if nobody || in_use {
-                return Err(failure);
-            }
-            error!(%session, error = %report(&*failure), "message kept from one of its sessions");
-            let (what, now) = (report(&*failure).to_string(), self.base.now());
-            self.base.store.set_fault(session, &what, now).await?;
-            let why = notice::cause(&Cause::Untrusted);
-            let outgoing = Outgoing::notice(notice::failed(&why));
-            let told = NewDelivery {
-                id: mint!(self.base, OutboundId),
-                address: event.address.clone(),
-                in_reply_to: None,
-                kind: outgoing.kind().to_owned(),
-                payload: outgoing.encode()?,
-            };
-            self.deliver.say(told, Some(session)).await;
-        }
+    /// Says something in the host's own voice.
+    async fn say(&self, address: &Address, text: String) -> Result<(), Failure> {
+        let outgoing = Outgoing::notice(text);
+        let told = NewDelivery {
+            id: mint!(self.base, OutboundId),
+            address: address.clone(),
+            in_reply_to: None,
+            kind: outgoing.kind().to_owned(),
+            payload: outgoing.encode()?,
+        };
+        self.deliver.say(told, None).await;
         Ok(())
     }
 
-    async fn try_append(
-        &self,
-        event: &Arc<InboundEvent>,
-        hearing: &Hearing,
-    ) -> Result<Result<Appended, anchorhold_sessiondb::Error>, Failure> {
-        let files = self.base.files(hearing.session);
-        let (event, triggers, now) = (Arc::clone(event), hearing.triggers, self.base.now());
-        let appended = blocking(move || {
-            let message = NewInbound {
-                address: &event.address,
-                platform_id: &event.message_id,
-                triggers,
-                payload: Inbound::Chat(chat(&event)),
-                attachments: &event.attachments,
-            };
-            files.append(message, now)
-        })
-        .await?;
-        Ok(appended)
-    }
-
-    fn tracked(
-        &self,
-        event: &InboundEvent,
-        routed: &Routed,
-        hearing: &Hearing,
-        appended: Appended,
-    ) -> NewMessage {
-        let now = self.base.now();
-        NewMessage {
-            id: mint!(self.base, MessageId),
-            session: hearing.session,
-            seq: appended.seq.get(),
-            conversation: Some(routed.conversation.id),
-            address: event.address.clone(),
-            platform_message_id: Some(event.message_id.clone()),
-            sender: Some(routed.sender),
-            role: if hearing.triggers {
-                MessageRole::Due(now)
-            } else {
-                MessageRole::Context
-            },
-            created_at: now,
-        }
-    }
-
+    /// Puts the event on record: heard by `messages`, or by nobody for the one `reason`.
     async fn record(
         &self,
         event: &InboundEvent,
         messages: Vec<NewMessage>,
-        declined: Vec<Reason>,
+        reason: Option<Reason>,
     ) -> Result<Recorded, Failure> {
-        let outcome = if messages.is_empty() {
-            EventOutcome::Declined
-        } else {
-            EventOutcome::Stored
+        let outcome = match reason {
+            Some(_) => EventOutcome::Declined,
+            None => EventOutcome::Stored,
         };
         let record = EventRecord {
             address: event.address.clone(),
@@ -350,32 +250,21 @@ impl Ingest {
             received_at: self.base.now(),
             outcome,
             messages,
-            declined,
+            declined: reason,
         };
         Ok(self.base.store.record_event(&record).await?)
     }
-}
 
-fn chat(event: &InboundEvent) -> Chat {
-    Chat {
-        channel: event.address.channel.as_str().to_owned(),
-        sender: event.sender.handle.as_str().to_owned(),
-        sender_name: event.sender.name.clone(),
-        text: event.text.clone(),
-        sent_at: event.sent_at,
-        reply_to: event.reply_to.clone(),
-        files: Vec::new(),
-    }
-}
-
-fn subscription(
-    event: &InboundEvent,
-    wiring: &Wiring,
-    conversation: ConversationId,
-) -> Subscription {
-    Subscription {
-        agent_group: wiring.agent_group,
-        conversation,
-        thread: event.address.thread.clone(),
+    /// Looks after what waits for somebody, until shutdown.
+    pub async fn attend(self: Arc<Self>, shutdown: CancellationToken) {
+        loop {
+            if let Err(failure) = Box::pin(self.chores()).await {
+                error!(error = %report(&*failure), "requests not looked after");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(CHORES_EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
     }
 }

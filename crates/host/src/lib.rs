@@ -8,11 +8,13 @@
 //!
 //! **Must stay true**: stages talk through durable rows; what passes in memory is a wake-up that
 //! may be lost. A message is acknowledged only when it is durable, delivered only when an adapter
-//! said so, and whatever fails for one session fails for it alone.
+//! said so, and whatever fails for one session fails for it alone. Whatever changes who hears whom,
+//! who may what and how agents run is an act that the guard has judged, carried out in [`acts`].
 //!
 //! **Start at** [`app`], then along the path: [`ingest`], [`wake`], [`sandboxes`], [`watch`],
 //! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`sweep`] for what moves
-//! everything forward when nothing else does.
+//! everything forward when nothing else does. Beside the path: [`commands`], [`pairing`],
+//! [`approvals`] and [`admin`].
 
 pub mod app;
 
@@ -24,6 +26,14 @@ pub mod settle;
 pub mod sweep;
 pub mod wake;
 pub mod watch;
+
+pub mod acts;
+pub mod admin;
+pub mod approvals;
+pub mod commands;
+pub mod pairing;
+pub mod reach;
+pub mod sessions;
 
 pub mod channels;
 pub mod live;

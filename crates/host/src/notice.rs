@@ -62,5 +62,34 @@ pub fn can_not_start() -> String {
         .to_owned()
 }
 
+/// Nobody hears the conversation yet.
+pub fn awaits_wiring() -> String {
+    "No agent hears this conversation yet. An owner is asked which one is to; your message waits."
+        .to_owned()
+}
+
+/// The person is not known.
+pub fn awaits_approval() -> String {
+    "You are not known here yet. Somebody is asked to let you in; your message waits.".to_owned()
+}
+
+/// So much waits for a decision that this does not any more.
+pub fn too_many_wait() -> String {
+    "Too many messages wait for a decision here; this one is not kept. Please send it again later."
+        .to_owned()
+}
+
+/// A request was refused.
+pub fn refused() -> String {
+    "Your request was refused; your message is not answered.".to_owned()
+}
+
+/// A request was not decided.
+pub fn nobody_decided() -> String {
+    "Nobody has decided about your request in time; your message is not answered. \
+     Write again to ask anew."
+        .to_owned()
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Takes over what a session's agent has said and ended: from its file into the host's custody.
 
-use anchorhold_core::ids::{MessageId, OutboundId, SessionId};
+use anchorhold_core::ids::{MessageId, OutboundId, PlatformMessageId, QuestionId, SessionId};
 use anchorhold_sessiondb::{
     self as sessiondb, Cursors, HandledRow, HandledState, InboundMeta, Outbound, OutboundRow, Seq,
     progress::Progress,
@@ -19,6 +19,7 @@ use crate::{
     blocking::{Lost, blocking},
     deliver::{Deliver, outgoing::Outgoing},
     notice,
+    sessions::HOST_WORD,
 };
 
 /// Takes answers over. Cheap to clone.
@@ -168,12 +169,13 @@ impl Pull {
         let Some(message) = self.message(session, asked).await? else {
             return Ok(Err("it answers a message that the session never had"));
         };
-        let outgoing = outgoing(said.op);
+        let id = OutboundId::of_row(session, said.seq.get());
+        let outgoing = outgoing(said.op, id);
         let payload = outgoing
             .encode()
             .map_err(|source| PullError::Encode { session, source })?;
         Ok(Ok(NewDelivery {
-            id: OutboundId::of_row(session, said.seq.get()),
+            id,
             address: message.address,
             in_reply_to: Some(message.id),
             kind: outgoing.kind().to_owned(),
@@ -193,7 +195,8 @@ impl Pull {
             return Ok(None);
         };
         let why = match handled.state {
-            HandledState::Done => {
+            // Who stopped it was told so; it is never tried again.
+            HandledState::Done | HandledState::Stopped => {
                 return Ok(Some(EndedMessage {
                     seq,
                     end: MessageEnd::Done,
@@ -270,7 +273,7 @@ impl Pull {
             seq: meta.seq.get(),
             conversation: None,
             address: meta.address,
-            platform_message_id: Some(meta.platform_id),
+            platform_message_id: Some(meta.platform_id).filter(|id| !is_host_word(id)),
             sender: None,
             role: if meta.triggers && meta.open {
                 MessageRole::Due(meta.created_at)
@@ -282,7 +285,12 @@ impl Pull {
     }
 }
 
-fn outgoing(op: Outbound) -> Outgoing {
+/// Is it one of the host's own words to the agent, which no platform knows?
+fn is_host_word(id: &PlatformMessageId) -> bool {
+    id.as_str().starts_with(HOST_WORD)
+}
+
+fn outgoing(op: Outbound, id: OutboundId) -> Outgoing {
     match op {
         Outbound::Post { text, files } => Outgoing::Post {
             text,
@@ -299,6 +307,19 @@ fn outgoing(op: Outbound) -> Outgoing {
         Outbound::React { target, emoji } => Outgoing::React {
             target: target.get(),
             emoji,
+        },
+        Outbound::Ask {
+            title,
+            text,
+            options,
+            expires_ms,
+        } => Outgoing::Ask {
+            question: QuestionId::of_delivery(id),
+            title,
+            text,
+            options,
+            voice: anchorhold_core::outbound::Voice::Agent,
+            expires_ms,
         },
     }
 }

@@ -17,7 +17,7 @@ mod sending;
 use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
 use anchorhold_channel::{
-    Accepted, ChannelAdapter, ChannelCaps, IntakeError, SecretSource, Support,
+    Accepted, ChannelAdapter, ChannelCaps, Intake as _, IntakeError, SecretSource, Support,
     fake::{FakeClock, FakeEntropy, FakePlatform, all_caps, direct_event},
     health,
 };
@@ -25,7 +25,7 @@ use anchorhold_core::{
     address::Address,
     clock::{Clock, Entropy},
     entity::MessageStatus,
-    ids::{ChannelName, ChatId, PlatformMessageId, SessionId},
+    ids::{ChannelName, ChatId, Handle, PlatformMessageId, SessionId},
     inbound::InboundEvent,
     outbound::{OutboundOp, Voice},
 };
@@ -269,7 +269,7 @@ impl Host {
 
     /// Hands a message over as an adapter would.
     async fn hand_over(&self, event: InboundEvent) -> Result<Accepted, IntakeError> {
-        self.graph.intake.deliver(event).await
+        self.graph.ingest.deliver(event).await
     }
 
     /// Hands over a message that has to be stored.

@@ -44,7 +44,8 @@ pub async fn watch(
         }
         match pull.session(session).await {
             Ok(true) => continue,
-            Ok(false) => {}
+            // Rung for nothing that was said: it may have asked for something.
+            Ok(false) => base.inside.ring(session),
             Err(PullError::Files(failure)) => note(&base, session, &failure),
             Err(failure) => error!(%session, error = %report(&failure), "answers not taken over"),
         }

@@ -17,6 +17,9 @@ pub(crate) const CARD: &str = "SELECT EXISTS (SELECT 1 FROM approvals a
 pub(crate) const REJECTED: &str = "SELECT EXISTS (SELECT 1 FROM approvals
      WHERE action = ?1 AND subject = ?2 AND status = 'rejected' AND decided_at >= ?3)";
 
+pub(crate) const PENDING: &str = "SELECT EXISTS (SELECT 1 FROM approvals
+     WHERE action = ?1 AND subject = ?2 AND status = 'pending')";
+
 pub(crate) const OVERDUE: &str = "SELECT id FROM approvals
      WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
 
@@ -46,6 +49,18 @@ impl Store {
             .bind(act.name())
             .bind(act.subject())
             .bind(since.as_millisecond())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)
+    }
+
+    /// Is the same, as far as its subject goes, asked for now?
+    pub async fn is_asked_for(&self, act: &Act) -> Result<bool, Error> {
+        let failed = |source| Error::PendingApprovals { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query_scalar(PENDING)
+            .bind(act.name())
+            .bind(act.subject())
             .fetch_one(&mut *conn)
             .await
             .map_err(failed)

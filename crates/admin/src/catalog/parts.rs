@@ -14,6 +14,11 @@ pub(super) const ID: Field = Field {
     positional: true,
     ..named("id", "ID", "Its id").required()
 };
+pub(super) const REQUEST: Field = Field {
+    value: "ID|CODE",
+    about: "Its id, or its code",
+    ..ID
+};
 pub(super) const GROUP_ID: Field = Field {
     value: "GROUP",
     about: "The agent, by folder or id",

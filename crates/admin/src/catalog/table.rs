@@ -5,9 +5,9 @@ use super::{
     parts::{
         ADMIN_SCOPE, CHANNEL, CHAT, CREATE, DELETE, DESTINATION, ENGAGE, ENGAGE_CHANGE_RULES,
         ENGAGE_RULES, GET, GROUP, GROUP_ID, HANDLE, ID, IGNORED, LIMIT, LIST, MEMBER_FIELDS, MODEL,
-        ONLY_GROUP, PATTERN, PERSON, PRIORITY, PROVIDER, ROLE_FIELDS, ROLE_RULES, RUNTIME, SENDERS,
-        SESSION, UPDATE, USER, choice, clearable, field, flag, line, named, number, platform, read,
-        text, write,
+        ONLY_GROUP, PATTERN, PERSON, PRIORITY, PROVIDER, REQUEST, ROLE_FIELDS, ROLE_RULES, RUNTIME,
+        SENDERS, SESSION, UPDATE, USER, choice, clearable, field, flag, line, named, number,
+        platform, read, text, write,
     },
 };
 
@@ -294,15 +294,27 @@ const APPROVALS: Resource = Resource {
         LIST.about("List requests for approval")
             .agents(Agents::Group("group"))
             .fields(&[flag("all", "Decided ones, too"), GROUP, LIMIT]),
-        GET.about("Show one request").fields(&[ID]),
+        GET.about("Show one request").fields(&[REQUEST]),
         write("approve")
             .about("Let it happen")
             .agents(Agents::Never)
-            .fields(&[ID]),
+            .fields(&[
+                REQUEST,
+                named(
+                    "connect",
+                    "FOLDER",
+                    "Of a conversation that nobody hears: the agent that is to hear it",
+                ),
+                flag(
+                    "new-agent",
+                    "Of a conversation that nobody hears: a new agent is to hear it",
+                ),
+            ])
+            .rules(&[Rule::AtMostOne(&[&["connect"], &["new-agent"]])]),
         write("reject")
             .about("Refuse it")
             .agents(Agents::Never)
-            .fields(&[ID]),
+            .fields(&[REQUEST]),
     ],
 };
 
@@ -316,7 +328,8 @@ const UNDO: Resource = Resource {
     name: "undo",
     about: "What was deleted, to be had back",
     verbs: &[
-        LIST.about("List what was deleted").fields(&[LIMIT]),
+        LIST.about("List what was deleted")
+            .fields(&[flag("all", "What is restored already, too"), LIMIT]),
         write("restore")
             .about("Bring it back")
             .agents(Agents::Never)

@@ -142,6 +142,7 @@ fn no_value_acts_on_a_terminal() {
         one(json!({hostile: hostile})),
         Reply::Done {
             what: hostile.to_owned(),
+            id: Some(format!("{hostile}{hostile}")),
         },
         Reply::Held {
             approval: hostile.to_owned(),
@@ -195,9 +196,20 @@ fn each_reply_has_its_exit_status_and_its_stream() {
     }
     let done = Reply::Done {
         what: "session closed".to_owned(),
+        id: None,
     };
     check(&done, Style::Text, "session closed\n", "", 0);
     check(&done, Style::Json, "{\"done\":\"session closed\"}\n", "", 0);
+    let made = |what: &str| Reply::Done {
+        what: what.to_owned(),
+        id: Some("a1".to_owned()),
+    };
+    check(&made("made"), Style::Text, "made (id a1)\n", "", 0);
+    // People are not told twice.
+    let said = made("deleted; undo restore a1");
+    check(&said, Style::Text, "deleted; undo restore a1\n", "", 0);
+    let line = "{\"done\":\"made\",\"id\":\"a1\"}\n";
+    check(&made("made"), Style::Json, line, "", 0);
     let held = Reply::Held {
         approval: "a1".to_owned(),
         code: "ab12cd".to_owned(),

@@ -283,8 +283,16 @@ fn requests_and_replies_travel_as_json() {
         (
             Reply::Done {
                 what: "closed".to_owned(),
+                id: None,
             },
             json!({"reply": "done", "body": {"what": "closed"}}),
+        ),
+        (
+            Reply::Done {
+                what: "made".to_owned(),
+                id: Some("7".to_owned()),
+            },
+            json!({"reply": "done", "body": {"what": "made", "id": "7"}}),
         ),
         (
             Reply::Held {
@@ -333,6 +341,7 @@ fn values_do_not_reach_debug() {
     let checked = asked.check().unwrap();
     let reply = Reply::Done {
         what: "private".to_owned(),
+        id: Some("private".to_owned()),
     };
     let shown = format!("{asked:?} {checked:?} {reply:?}");
     assert!(!shown.contains("private"), "{shown}");

@@ -17,19 +17,29 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use crate::{
+    acts::Acts,
+    admin::{
+        Admin, Hands,
+        inside::{self, Inside, Rings},
+    },
     app::{
         Options, RunError, World, runner_binary,
         runtimes::{self, Runtimes},
     },
+    approvals::Approvals,
     base::Base,
+    commands::Commands,
     config::Config,
     control::{self, Control},
     deliver::Deliver,
     dirs::Dirs,
-    ingest::Ingest,
+    ingest::{Ingest, Stages},
+    pairing::Pairing,
     pull::Pull,
+    reach::Reach,
     registry::{Instance, Registry},
     sandboxes::{Fixed, Sandboxes},
+    sessions::Sessions,
     settings::{self, Surroundings},
     settle::Settle,
     supervise::supervise,
@@ -51,7 +61,7 @@ pub(crate) struct Graph {
     /// The channels.
     pub(crate) registry: Registry,
     /// The way in.
-    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) ingest: Arc<Ingest>,
     /// The sandboxes' life.
     pub(crate) lifecycle: Lifecycle,
     /// The way out.
@@ -114,6 +124,7 @@ fn surroundings(world: &World, dirs: &Dirs) -> Surroundings {
 /// What has to be there before anything can run.
 struct Ground {
     base: Base,
+    rings: Rings,
     fixed: Fixed,
     listener: UnixListener,
 }
@@ -137,10 +148,11 @@ impl Ground {
             .map_err(io(&dirs.database()))?;
         let store = Store::open(dirs.database().as_std_path()).await?;
         let (user, owner) = sandbox_user();
+        let (inside, rings) = inside::bell();
         let base = Base::new(
             store,
             dirs,
-            owner,
+            (owner, inside),
             Arc::clone(&world.clock),
             Arc::clone(&world.entropy),
         );
@@ -161,6 +173,7 @@ impl Ground {
         };
         Ok(Self {
             base,
+            rings,
             fixed,
             listener,
         })
@@ -179,6 +192,7 @@ impl Graph {
         let given = (outside.runner.as_path(), outside.runtimes.default);
         let Ground {
             base,
+            rings,
             fixed,
             listener,
         } = Ground::lay(world, config, dirs, given).await?;
@@ -214,16 +228,16 @@ impl Graph {
         };
         let lifecycle = Lifecycle::start(numbers, parts);
         let wake = Wake::new(base.clone(), lifecycle.clone());
-        let intake = Ingest::new(
-            base.clone(),
-            registry.clone(),
-            wake.clone(),
-            deliver.clone(),
+        let (ingest, admin) = way_in(
+            &base,
+            &registry,
+            (&deliver, &wake),
+            (&lifecycle, &sandboxes),
         );
         let graph = Self {
             base,
             registry,
-            intake,
+            ingest,
             lifecycle,
             deliver,
             sweep_nudge,
@@ -238,11 +252,11 @@ impl Graph {
             graph.start_channel(name, instance);
         }
         graph.deliver.settle_interrupted().await?;
-        graph.start_stages(wake, listener);
+        graph.start_stages(wake, admin, (listener, rings));
         Ok(graph)
     }
 
-    fn start_stages(&self, wake: Wake, listener: UnixListener) {
+    fn start_stages(&self, wake: Wake, admin: Admin, (listener, rings): (UnixListener, Rings)) {
         let parts = (wake, Arc::clone(&self.sandboxes));
         let sweep = Sweep::new(
             self.base.clone(),
@@ -258,9 +272,14 @@ impl Graph {
             lifecycle: self.lifecycle.clone(),
             sandboxes: Arc::clone(&self.sandboxes),
             store: self.base.store.clone(),
+            admin: admin.clone(),
         };
+        let inside = Inside::new(self.base.clone(), admin, rings);
+        self.tasks.spawn(inside.run(self.stages.clone()));
         self.tasks.spawn(self.deliver.clone().run());
         self.tasks.spawn(sweep.run(self.stages.clone()));
+        let ingest = Arc::clone(&self.ingest);
+        self.tasks.spawn(ingest.attend(self.stages.clone()));
         let answering = control.serve(listener, self.tasks.clone(), self.stages.clone());
         self.tasks.spawn(answering);
     }
@@ -268,7 +287,7 @@ impl Graph {
     /// Starts one channel instance under its supervisor.
     pub(super) fn start_channel(&self, name: ChannelName, instance: Instance) {
         self.registry.add(name.clone(), instance.clone());
-        let intake = Arc::clone(&self.intake);
+        let intake: Arc<dyn Intake> = Arc::<Ingest>::clone(&self.ingest);
         let (base, tasks) = (self.base.clone(), self.channel_tasks.clone());
         self.channel_tasks
             .spawn(supervise(base, name, instance, intake, tasks));
@@ -316,6 +335,43 @@ impl Graph {
         }
         self.base.store.close().await;
     }
+}
+
+/// The way in, and everything beside it that a message or an operator can ask for.
+fn way_in(
+    base: &Base,
+    registry: &Registry,
+    (deliver, wake): (&Deliver, &Wake),
+    (lifecycle, sandboxes): (&Lifecycle, &Arc<Sandboxes>),
+) -> (Arc<Ingest>, Admin) {
+    let sessions = Sessions::new(
+        base.clone(),
+        lifecycle.clone(),
+        Arc::clone(sandboxes),
+        wake.clone(),
+    );
+    let acts = Acts::new(base.clone(), registry.clone(), sessions.clone());
+    let reach = Reach::new(base.clone(), registry.clone());
+    let approvals = Approvals::new(base.clone(), deliver.clone(), reach);
+    let pairing = Pairing::new(base.clone(), registry.clone(), acts.clone());
+    let stages = Stages {
+        wake: wake.clone(),
+        deliver: deliver.clone(),
+        pairing: pairing.clone(),
+        commands: Commands::new(base.clone(), lifecycle.clone(), sessions.clone()),
+        approvals: approvals.clone(),
+        acts: acts.clone(),
+        sessions,
+    };
+    let ingest = Ingest::new(base.clone(), registry.clone(), stages);
+    let hands = Hands {
+        ingest: Arc::clone(&ingest),
+        acts,
+        approvals,
+        pairing,
+    };
+    let admin = Admin::new(base.clone(), registry.clone(), hands);
+    (ingest, admin)
 }
 
 /// Who sandboxes run as, and to whom the host gives what they write, where it has to.

@@ -8,7 +8,7 @@ use anchorhold_channel_cli::{
     error::ClientError,
     wire::{AcceptedStatus, ServerLine},
 };
-use anchorhold_core::outbound::Voice;
+use anchorhold_core::{ids::QuestionId, outbound::Voice};
 use anyhow::bail;
 use camino::Utf8PathBuf;
 use clap::Args;
@@ -145,6 +145,7 @@ pub async fn answer(common: &Common, client: &mut Client, text: &str) -> anyhow:
             | ServerLine::Delete { .. }
             | ServerLine::React { .. }
             | ServerLine::Question { .. }
+            | ServerLine::Answered { .. }
             | ServerLine::Typing
             | ServerLine::Error { .. } => {}
         }
@@ -190,15 +191,35 @@ pub fn show(common: &Common, line: &ServerLine) -> anyhow::Result<()> {
         ServerLine::Delete { .. } => output::data("[a message was taken back]"),
         ServerLine::React { emoji, .. } => output::data(&format!("[reaction] {emoji}")),
         ServerLine::Question {
+            question,
             title,
             text,
             options,
             ..
-        } => {
-            output::data(&format!("{title}\n{text}\n{}", options.join(" / ")));
-        }
+        } => output::data(&asked(*question, title, text, options)),
+        ServerLine::Answered { text, .. } => output::data(&format!("[anchorhold] {text}")),
         ServerLine::Error { what, .. } => output::note(&format!("error: {what}")),
         ServerLine::Welcome { .. } | ServerLine::Accepted { .. } | ServerLine::Typing => {}
     }
     Ok(())
 }
+
+/// A question for a terminal. Each option is one line, whatever is in it: none can pass for two, or
+/// for the line that says how to answer.
+fn asked(question: QuestionId, title: &str, text: &str, options: &[String]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for part in [title, text] {
+        if !part.trim().is_empty() {
+            lines.push(part.to_owned());
+        }
+    }
+    for (number, option) in (1..).zip(options) {
+        let words: Vec<&str> = option.split_whitespace().collect();
+        lines.push(format!("{number}. {}", words.join(" ")));
+    }
+    lines.push(format!("Answer with: /answer {} <number>", question.code()));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,26 +3,66 @@
 use std::process::ExitCode;
 
 use anchorhold_core::ids::SessionId;
-use anchorhold_store::{Store, sessions::SessionRow};
+use anchorhold_store::{
+    Store,
+    sessions::{SessionRow, SessionSummary},
+};
 use anyhow::{Context, bail};
-use clap::Subcommand;
+use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
 use crate::{cli::Common, dirs::Dirs, output};
 
 /// The most sessions and messages that are shown.
 const LIMIT: u32 = 1_000;
+/// How many sessions are looked through.
+const ALL_LIMIT: u32 = 100_000;
 
-/// What to show.
-#[derive(Debug, Subcommand)]
+/// What is shown from the database itself; the catalog has what else there is.
+#[derive(Debug)]
 pub enum Sessions {
-    /// List sessions, the latest active first
-    List,
-    /// Show one session: its messages that wait, its files and what its sandboxes logged
+    /// The sessions, the latest active first.
+    List {
+        /// Of this agent, by folder or id.
+        group: Option<String>,
+        /// Closed ones, too.
+        all: bool,
+        /// At most so many.
+        limit: u32,
+    },
+    /// One session: its messages that wait, its files and what its sandboxes logged.
     Show {
-        /// The session's id, or its end
+        /// The session's id, or its end.
         id: String,
     },
+}
+
+/// The catalog's command with what is only here.
+pub(super) fn augment(command: Command) -> Command {
+    let id = Arg::new("id")
+        .value_name("ID")
+        .required(true)
+        .help("The session's id, or its end");
+    let about = "Show one session: its messages that wait, its files and what its sandboxes logged";
+    command.subcommand(Command::new("show").about(about).arg(id))
+}
+
+/// What is shown without asking a host; `None` for what the catalog says about.
+pub(super) fn parse(matches: &ArgMatches) -> Option<Sessions> {
+    match matches.subcommand()? {
+        ("show", inner) => Some(Sessions::Show {
+            id: inner.get_one::<String>("id")?.clone(),
+        }),
+        ("list", inner) => {
+            let limit = inner.get_one::<String>("limit");
+            Some(Sessions::List {
+                group: inner.get_one::<String>("group").cloned(),
+                all: inner.get_flag("all"),
+                limit: limit.and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT),
+            })
+        }
+        _ => None,
+    }
 }
 
 /// Reads the central database; works with and without a running host.
@@ -34,14 +74,38 @@ pub async fn run(common: &Common, sessions: &Sessions) -> anyhow::Result<ExitCod
     let dirs = Dirs::look(&common.data_dir)?;
     let store = Store::open_reading(dirs.database().as_std_path()).await?;
     match sessions {
-        Sessions::List => list(common, &store).await?,
+        Sessions::List { group, all, limit } => {
+            let group = group.as_deref();
+            let mut found = choose(&store, group, *all).await?;
+            found.truncate(usize::try_from(*limit)?);
+            list(common, &store, &found).await?;
+        }
         Sessions::Show { id } => show(common, &store, &dirs, id).await?,
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
+/// The sessions that are asked for, all of them.
+async fn choose(
+    store: &Store,
+    group: Option<&str>,
+    all: bool,
+) -> anyhow::Result<Vec<SessionSummary>> {
+    let mut found = store.sessions(ALL_LIMIT).await?;
+    found.retain(|summary| all || summary.row.closed_at.is_none());
+    if let Some(name) = group {
+        let groups = store.groups().await?;
+        let named = groups
+            .iter()
+            .find(|group| group.folder.as_str() == name || group.id.to_string() == name);
+        let named = named.context("there is no such group (--group)")?.id;
+        found.retain(|summary| summary.row.session.key.agent_group == named);
+    }
+    Ok(found)
+}
+
+async fn list(common: &Common, store: &Store, found: &[SessionSummary]) -> anyhow::Result<()> {
     let mut rows = vec![
         [
             "session",
@@ -54,7 +118,7 @@ async fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
         .map(str::to_owned)
         .to_vec(),
     ];
-    for summary in store.sessions(LIMIT).await? {
+    for summary in found {
         let described = describe(store, &summary.row, summary.pending).await?;
         if common.json {
             output::json(&described)?;

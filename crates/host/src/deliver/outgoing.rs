@@ -1,9 +1,9 @@
 //! What a delivery carries, and the operations on the platform that it becomes.
 
-use anchorhold_channel::{ChannelCaps, FilesOut, fit::fit};
+use anchorhold_channel::{ChannelCaps, FilesOut, Questions, fit::fit};
 use anchorhold_core::{
-    ids::PlatformMessageId,
-    outbound::{OutboundFile, OutboundOp, Voice},
+    ids::{PlatformMessageId, QuestionId},
+    outbound::{OutboundFile, OutboundOp, Question, Voice},
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,22 @@ pub enum Outgoing {
         /// With what.
         emoji: String,
     },
+    /// Ask something with fixed answers.
+    Ask {
+        /// What an answer names it by.
+        question: QuestionId,
+        /// A short heading.
+        title: String,
+        /// The question itself.
+        text: String,
+        /// The answers to choose from.
+        options: Vec<String>,
+        /// Who asks.
+        voice: Voice,
+        /// For how long an agent waits for the answer, in milliseconds.
+        #[serde(default)]
+        expires_ms: Option<u64>,
+    },
 }
 
 impl Outgoing {
@@ -60,6 +76,7 @@ impl Outgoing {
             Self::Edit { .. } => "edit",
             Self::Delete { .. } => "delete",
             Self::React { .. } => "react",
+            Self::Ask { .. } => "ask",
         }
     }
 
@@ -126,7 +143,53 @@ pub fn operations(
             target: target()?,
             emoji,
         }]),
+        Outgoing::Ask {
+            question,
+            title,
+            text,
+            options,
+            voice,
+            ..
+        } => {
+            let asked = Question {
+                id: question,
+                title,
+                text,
+                options,
+            };
+            Ok(ask(asked, voice, caps))
+        }
     }
+}
+
+/// A question as the platform's own where it can ask so much, else in words.
+fn ask(question: Question, voice: Voice, caps: &ChannelCaps) -> Vec<OutboundOp> {
+    match caps.questions {
+        Questions::Native { max_options } if question.options.len() <= max_options => {
+            vec![OutboundOp::Ask(question)]
+        }
+        Questions::Native { .. } | Questions::Text => {
+            let parts = fit(&in_words(&question), caps.text);
+            posts(parts, Vec::new(), voice, None)
+        }
+    }
+}
+
+fn in_words(question: &Question) -> String {
+    let mut lines = vec![format!("**{}**", question.title)];
+    if !question.text.is_empty() {
+        lines.push(question.text.clone());
+    }
+    let numbered = question.options.iter().zip(1_u32..);
+    let options: Vec<String> = numbered
+        .map(|(option, number)| format!("{number}. {option}"))
+        .collect();
+    lines.push(options.join("\n"));
+    let code = question.id.code();
+    lines.push(format!(
+        "Answer with: `/answer {code} 1`, or another number."
+    ));
+    lines.join("\n\n")
 }
 
 /// One post for each part of the text; the files go with the last, so that they come after it.

@@ -172,7 +172,8 @@ async fn a_declined_message_is_on_record_with_the_reason() {
     let mention = format!("{every}\nengage = \"mention\"");
     let known = format!("{every}\nsenders = \"known\"");
     let strict = "unknown_senders = \"strict\"";
-    check_declined(("", "chat = \"d\""), event("m1"), "not_wired").await;
+    check_declined(("", "chat = \"d\""), group(), "not_wired").await;
+    check_declined(("", "chat = \"d\""), event("m1"), "awaits_wiring").await;
     check_declined(("", &mention), group(), "not_engaged").await;
     check_declined((strict, every), event("m1"), "unknown_sender").await;
     check_declined(("", &known), event("m1"), "out_of_scope").await;

@@ -149,5 +149,8 @@ pub(super) fn said(seq: Seq, op: Outbound) -> Emit {
 fn text(row: &InboundRow) -> String {
     match &row.payload {
         Inbound::Chat(chat) => chat.text.clone(),
+        Inbound::Note(note) => format!("note: {}", note.text),
+        Inbound::Answer(answer) => format!("answer: {}", answer.text),
+        Inbound::Control(control) => format!("control: {control:?}"),
     }
 }

@@ -159,6 +159,10 @@ impl ChannelAdapter for Panics {
     ) -> Result<Sent, ChannelError> {
         self.inner.send(to, op, key).await
     }
+
+    async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError> {
+        self.inner.open_direct(person).await
+    }
 }
 
 #[tokio::test]

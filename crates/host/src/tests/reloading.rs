@@ -19,7 +19,7 @@ async fn changed_wirings_are_taken_over() {
     host.stored("m1").await;
     rewrite(&host, &PLAIN.replace("chat = \"*\"", "chat = \"d\"")).await;
     let declined = host.hand_over(event("m2")).await.unwrap();
-    assert_eq!(declined, Accepted::Declined("not_wired".to_owned()));
+    assert_eq!(declined, Accepted::Declined("awaits_wiring".to_owned()));
     let stored = host.hand_over(event_in("d", "m1")).await.unwrap();
     assert_eq!(stored, Accepted::Stored);
     // The channel is the same, and what came before is answered.

@@ -47,6 +47,7 @@ async fn a_message_that_was_only_appended_is_adopted_and_answered_once() {
         address: &event.address,
         platform_id: &event.message_id,
         triggers: true,
+        fresh_only: None,
         payload: Inbound::Chat(chat),
         attachments: &[],
     };

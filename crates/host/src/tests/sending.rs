@@ -362,6 +362,10 @@ impl ChannelAdapter for Front {
         }
         self.inner.send(to, op, key).await
     }
+
+    async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError> {
+        self.inner.open_direct(person).await
+    }
 }
 
 #[tokio::test]

@@ -196,6 +196,7 @@ impl Person {
             | ServerLine::Delete { .. }
             | ServerLine::React { .. }
             | ServerLine::Question { .. }
+            | ServerLine::Answered { .. }
             | ServerLine::Error { .. } => panic!("unexpected: {line:?}"),
         }
     }

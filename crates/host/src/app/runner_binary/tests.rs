@@ -25,12 +25,17 @@ fn the_copy_is_alone_and_follows_the_original() {
     let check = |content: &str| {
         fs::write(&binary, content).unwrap();
         install(&binary, &bin).unwrap();
-        let names: Vec<_> = fs::read_dir(&bin)
+        let mut names: Vec<_> = fs::read_dir(&bin)
             .unwrap()
             .map(|e| e.unwrap().file_name())
             .collect();
-        assert_eq!(names, ["agent-runner"]);
+        names.sort();
+        assert_eq!(names, ["agent-runner", "anchorhold"]);
         assert_eq!(fs::read_to_string(&copy).unwrap(), content);
+        // The second name leads to the first wherever the folder is mounted.
+        let second = bin.join("anchorhold");
+        assert_eq!(fs::read_link(&second).unwrap().as_os_str(), "agent-runner");
+        assert_eq!(fs::read_to_string(&second).unwrap(), content);
         let meta = fs::metadata(&copy).unwrap();
         assert_eq!(meta.permissions().mode() & 0o777, 0o755);
         meta.ino()
@@ -42,6 +47,21 @@ fn the_copy_is_alone_and_follows_the_original() {
     let second = check("version 2");
     assert_ne!(second, first);
     assert_ne!(check("version 10"), second);
+}
+
+#[test]
+fn something_else_in_the_place_of_the_second_name_goes() {
+    let dir = TempDir::new().unwrap();
+    let root = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
+    let (binary, bin) = (root.join("built"), root.join("bin"));
+    fs::write(&binary, "version 1").unwrap();
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("anchorhold"), "something else").unwrap();
+    fs::write(bin.join("anchorhold.next"), "left by one that died").unwrap();
+    install(&binary, &bin).unwrap();
+    let second = fs::read_to_string(bin.join("anchorhold")).unwrap();
+    assert_eq!(second, "version 1");
+    assert!(!bin.join("anchorhold.next").exists());
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! Messages that somebody has to decide about first: of a conversation that no agent hears, or of a
+//! person whom nobody knows. They wait, text only, and the person is told that they do.
+
+use anchorhold_channel::Accepted;
+use anchorhold_core::{
+    entity::AgentGroup,
+    guard::act::Act,
+    ids::{AgentGroupId, QuestionId},
+    inbound::InboundEvent,
+    route::Reason,
+};
+use anchorhold_store::{
+    approvals::{
+        Choice, Pick,
+        held::{Held, HeldEvent},
+    },
+    ingest::Recorded,
+};
+use jiff::SignedDuration;
+use tracing::warn;
+
+use crate::{
+    approvals::{Asked, Wanted, plain},
+    ingest::{Failure, Ingest, Routed, held},
+    notice,
+};
+
+/// How many messages wait for one decision; later ones are refused, visibly.
+const HELD_LIMIT: u32 = 50;
+/// How many agents a card offers by name; others are wired from the command line.
+const OFFERED_LIMIT: usize = 8;
+/// For how long a person who was refused is not asked about again.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How much of an agent's name is on a button, in characters.
+const LABEL_LIMIT: usize = 40;
+
+impl Ingest {
+    /// A message of a conversation that no agent hears.
+    ///
+    /// Only one that addresses the bot puts the conversation on record, and an owner is asked.
+    pub(super) async fn unwired(&self, event: &InboundEvent) -> Result<Accepted, Failure> {
+        if !event.addressed {
+            return self.declined(event, Reason::NotWired).await;
+        }
+        let (conversation, sender, _) = self.parties(event).await?;
+        let store = &self.base.store;
+        let row = store.conversation_by_id(conversation.id).await?;
+        if row.is_some_and(|row| row.declined_at.is_some()) {
+            return self.declined(event, Reason::ConversationRefused).await;
+        }
+        let mut groups = store.groups().await?;
+        groups.truncate(OFFERED_LIMIT);
+        let act = Act::WireConversation {
+            conversation: conversation.id,
+            offered: groups.iter().map(|group| group.id).collect(),
+            asked_by: sender,
+        };
+        if !self.approvals.has_room(&act).await? {
+            warn!("too many requests are open; nobody is asked about this conversation");
+            return self.declined(event, Reason::NotWired).await;
+        }
+        let asked = self
+            .approvals
+            .ask(Wanted {
+                act,
+                options: ways_to_connect(&groups),
+                near: Some(event.address.channel.clone()),
+                conversation: Some(conversation.id),
+                session: None,
+                requested_by: Some(sender),
+                requesting_group: None,
+            })
+            .await?;
+        self.wait(event, asked, notice::awaits_wiring()).await?;
+        self.declined(event, Reason::AwaitsWiring).await
+    }
+
+    /// Asks to let the sender in where an agent would have answered somebody known.
+    pub(super) async fn ask_to_admit(
+        &self,
+        event: &InboundEvent,
+        routed: &Routed,
+    ) -> Result<(), Failure> {
+        let awaits = |(group, reason): &(AgentGroupId, Reason)| {
+            (*reason == Reason::AwaitsApproval).then_some(*group)
+        };
+        let groups: Vec<AgentGroupId> = routed.declined.iter().filter_map(awaits).collect();
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let act = Act::AdmitSender {
+            conversation: routed.conversation.id,
+            user: routed.sender,
+            groups,
+        };
+        let since = self
+            .base
+            .now()
+            .checked_sub(REFUSED_FOR)
+            .unwrap_or(jiff::Timestamp::MIN);
+        if self.base.store.was_rejected_since(&act, since).await? {
+            return Ok(());
+        }
+        if !self.approvals.has_room(&act).await? {
+            warn!("too many requests are open; nobody is asked about this sender");
+            return Ok(());
+        }
+        let asked = self
+            .approvals
+            .ask(Wanted {
+                act,
+                options: Vec::new(),
+                near: Some(event.address.channel.clone()),
+                conversation: Some(routed.conversation.id),
+                session: None,
+                requested_by: Some(routed.sender),
+                requesting_group: None,
+            })
+            .await?;
+        self.wait(event, asked, notice::awaits_approval()).await
+    }
+
+    /// Keeps a message until the request is decided, and says so once.
+    async fn wait(&self, event: &InboundEvent, asked: Asked, first: String) -> Result<(), Failure> {
+        let said = match (self.hold(event, asked.id()).await?, asked) {
+            (Held::Full, _) => Some(notice::too_many_wait()),
+            (Held::Kept, Asked::New(_)) => Some(first),
+            (Held::Kept | Held::Known, _) => None,
+            // Offered again, it is routed by what was decided.
+            (Held::Late, _) => return Err("it was decided at this very moment".into()),
+        };
+        if let Some(said) = said {
+            self.say(&event.address, said).await?;
+        }
+        Ok(())
+    }
+
+    async fn hold(&self, event: &InboundEvent, approval: QuestionId) -> Result<Held, Failure> {
+        let waiting = HeldEvent {
+            address: event.address.clone(),
+            message_id: event.message_id.clone(),
+            event: serde_json::to_string(&held::Held::of(event))?,
+        };
+        let (store, now) = (&self.base.store, self.base.now());
+        let held = store
+            .hold_event(approval, &waiting, HELD_LIMIT, now)
+            .await?;
+        if held == Held::Full {
+            warn!(%approval, "too many messages wait for this decision");
+        }
+        Ok(held)
+    }
+
+    async fn declined(&self, event: &InboundEvent, reason: Reason) -> Result<Accepted, Failure> {
+        Ok(match self.record(event, Vec::new(), Some(reason)).await? {
+            Recorded::New => Accepted::Declined(reason.as_str().to_owned()),
+            Recorded::Duplicate => Accepted::Duplicate,
+        })
+    }
+}
+
+/// The answers on the card about an unheard conversation.
+fn ways_to_connect(groups: &[AgentGroup]) -> Vec<Choice> {
+    let mut options: Vec<Choice> = groups
+        .iter()
+        .map(|group| Choice {
+            label: format!("Connect {}", plain(&group.name, LABEL_LIMIT)),
+            pick: Pick::Connect(group.id),
+        })
+        .collect();
+    options.push(Choice {
+        label: "Make a new agent".to_owned(),
+        pick: Pick::NewAgent,
+    });
+    options.push(Choice {
+        label: "Decline".to_owned(),
+        pick: Pick::Reject,
+    });
+    options
+}

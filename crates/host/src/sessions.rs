@@ -1,0 +1,310 @@
+//! Acts on sessions and their sandboxes: a fresh conversation, a stopped turn, a replaced sandbox.
+
+use std::sync::Arc;
+
+use anchorhold_core::{
+    address::Address,
+    ids::{AgentGroupId, ConversationId, IdError, MessageId, PlatformMessageId, SessionId},
+    sandbox::Generation,
+};
+use anchorhold_runner::lifecycle::Lifecycle;
+use anchorhold_sessiondb::{Control, Inbound, NewInbound, Note, Seq, bell};
+use anchorhold_store::ingest::{MessageRole, NewMessage};
+use tracing::info;
+
+use crate::{
+    base::{Base, mint},
+    blocking::{Lost, blocking},
+    live::Ending,
+    sandboxes::Sandboxes,
+    wake::Wake,
+};
+
+/// What the keys of the host's own words to agents begin with, so that none is taken for the id of
+/// a platform's message.
+pub const HOST_WORD: &str = "anchorhold: ";
+
+/// How many messages of a session are closed in its file at a time.
+const CLOSE_LIMIT: u32 = 10_000;
+
+/// Changes sessions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    base: Base,
+    lifecycle: Lifecycle,
+    sandboxes: Arc<Sandboxes>,
+    wake: Wake,
+}
+
+/// Why a session could not be changed. Doing it again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Its files could not be written.
+    #[error(transparent)]
+    Files(#[from] anchorhold_sessiondb::Error),
+    /// The central database failed.
+    #[error(transparent)]
+    Store(#[from] anchorhold_store::Error),
+    /// A platform's message id is too long to name a wish by.
+    #[error(transparent)]
+    Key(#[from] IdError),
+    /// The writing was cut off.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+/// What stopping a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopping {
+    /// The running turn is told to end.
+    Told,
+    /// So many messages waited and are not answered any more.
+    Withdrawn(u64),
+    /// There was nothing to stop.
+    Nothing,
+}
+
+/// Something that the host itself tells a session's agent.
+#[derive(Debug)]
+struct Word {
+    payload: Inbound,
+    /// Only a sandbox after this one gets it.
+    fresh_only: Option<Generation>,
+    /// What makes it the same word when it is said again.
+    key: String,
+}
+
+impl Sessions {
+    /// Changes sessions of `base`'s store.
+    pub fn new(base: Base, lifecycle: Lifecycle, sandboxes: Arc<Sandboxes>, wake: Wake) -> Self {
+        Self {
+            base,
+            lifecycle,
+            sandboxes,
+            wake,
+        }
+    }
+
+    /// Ends a session: its sandbox, what waited in it, and its memory. `false` if it was not open.
+    ///
+    /// The next message of its key begins a fresh one.
+    pub async fn close(&self, session: SessionId) -> Result<bool, SessionError> {
+        let (store, now) = (&self.base.store, self.base.now());
+        if !store.close_session(session, now).await? {
+            return Ok(false);
+        }
+        self.withdraw(session, "the conversation was begun afresh")
+            .await?;
+        self.base.live.condemn(session, Ending::Asked);
+        self.lifecycle.kill(session);
+        info!(%session, "session closed");
+        Ok(true)
+    }
+
+    /// Takes back what a session still owes, for this reason; how many messages it were.
+    async fn withdraw(&self, session: SessionId, why: &str) -> Result<u64, SessionError> {
+        let files = self.base.files(session);
+        if files.in_dir().join("inbound.db").exists() {
+            blocking(move || {
+                let open: Vec<Seq> = files.open_messages(CLOSE_LIMIT)?;
+                files.close(&open)
+            })
+            .await??;
+        }
+        let (store, now) = (&self.base.store, self.base.now());
+        Ok(store.end_pending(session, why, now).await?)
+    }
+
+    /// Stops what a session is doing: the running turn where a sandbox runs, else what waits.
+    ///
+    /// `key` names the wish, so that the same one said twice is one.
+    pub async fn stop_turn(
+        &self,
+        session: SessionId,
+        address: &Address,
+        key: &str,
+    ) -> Result<Stopping, SessionError> {
+        let work = self.base.store.session_work(session).await?;
+        if work.pending == 0 {
+            return Ok(Stopping::Nothing);
+        }
+        if self.lifecycle.is_running(session).is_none() {
+            let taken_back = self.withdraw(session, "the person stopped it").await?;
+            return Ok(Stopping::Withdrawn(taken_back));
+        }
+        let payload = Inbound::Control(Control::Stop);
+        self.tell(session, address, payload, key).await?;
+        Ok(Stopping::Told)
+    }
+
+    /// Asks a session's runner to make its memory smaller, after what it is doing now.
+    pub async fn compact(
+        &self,
+        group: AgentGroupId,
+        session: SessionId,
+        address: &Address,
+        key: &str,
+    ) -> Result<(), SessionError> {
+        let payload = Inbound::Control(Control::Compact);
+        self.tell(session, address, payload, key).await?;
+        self.wake.ask(group, session).await;
+        Ok(())
+    }
+
+    /// Tells a session's agent something in the host's own words, and wakes it.
+    pub async fn note(
+        &self,
+        group: AgentGroupId,
+        session: SessionId,
+        text: &str,
+        key: &str,
+    ) -> Result<(), SessionError> {
+        let Some(address) = self.base.store.last_address(session).await? else {
+            return Ok(());
+        };
+        let payload = Inbound::Note(Note {
+            text: text.to_owned(),
+        });
+        self.tell(session, &address, payload, key).await?;
+        self.wake.ask(group, session).await;
+        Ok(())
+    }
+
+    /// Gives a session an answer to its agent's question, and wakes it. `false` if it had one.
+    pub async fn answer(
+        &self,
+        (group, session): (AgentGroupId, SessionId),
+        address: &Address,
+        payload: Inbound,
+        key: &str,
+    ) -> Result<bool, SessionError> {
+        let fresh = self.tell(session, address, payload, key).await?;
+        self.wake.ask(group, session).await;
+        Ok(fresh)
+    }
+
+    /// Replaces the running sandboxes of a group, each proven gone before its successor starts, and
+    /// lets each fresh one be told `message` first. Tells how many.
+    pub async fn restart(
+        &self,
+        group: AgentGroupId,
+        message: Option<&str>,
+    ) -> Result<u64, SessionError> {
+        let mut restarted = 0;
+        let id = mint!(self.base, MessageId);
+        for row in self.base.store.group_sessions(group).await? {
+            let session = row.session.id;
+            let Some(running) = self.lifecycle.is_running(session) else {
+                continue;
+            };
+            if let Some(message) = message
+                && let Some(address) = self.base.store.last_address(session).await?
+            {
+                let word = Word {
+                    payload: Inbound::Note(Note {
+                        text: message.to_owned(),
+                    }),
+                    fresh_only: Some(running),
+                    key: format!("{HOST_WORD}restart {id}"),
+                };
+                self.say(session, &address, word).await?;
+            }
+            self.base.live.condemn(session, Ending::Asked);
+            self.lifecycle.stop(session);
+            // Forgotten wishes are no loss: what is due wakes it again once the old one is gone.
+            restarted += 1;
+        }
+        self.relearn(group).await?;
+        Ok(restarted)
+    }
+
+    /// The sandboxes of a group learn what it wants now.
+    pub async fn relearn(&self, group: AgentGroupId) -> Result<(), SessionError> {
+        if let Some(found) = self.base.store.group(group).await? {
+            for row in self.base.store.group_sessions(group).await? {
+                self.sandboxes.learn(row.session.id, &found);
+            }
+        }
+        Ok(())
+    }
+
+    /// The open sessions of a group.
+    pub async fn of_group(&self, group: AgentGroupId) -> Result<Vec<SessionId>, SessionError> {
+        let rows = self.base.store.group_sessions(group).await?;
+        Ok(rows.into_iter().map(|row| row.session.id).collect())
+    }
+
+    /// The open sessions that only this conversation feeds.
+    pub async fn of_conversation(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Vec<SessionId>, SessionError> {
+        Ok(self.base.store.conversation_sessions(conversation).await?)
+    }
+
+    /// Ends the sandboxes of sessions that are closed on record already, and what waited in them.
+    pub async fn end(&self, sessions: Vec<SessionId>) -> Result<(), SessionError> {
+        for session in sessions {
+            self.withdraw(session, "the conversation was ended").await?;
+            self.base.live.condemn(session, Ending::Asked);
+            self.lifecycle.kill(session);
+        }
+        Ok(())
+    }
+
+    async fn tell(
+        &self,
+        session: SessionId,
+        address: &Address,
+        payload: Inbound,
+        key: &str,
+    ) -> Result<bool, SessionError> {
+        let word = Word {
+            payload,
+            fresh_only: None,
+            key: key.to_owned(),
+        };
+        let fresh = self.say(session, address, word).await?;
+        let out_dir = self.base.files(session).out_dir().to_owned();
+        blocking(move || bell::ring(&out_dir)).await?;
+        Ok(fresh)
+    }
+
+    /// Appends a word of the host's to a session's file and puts it on record; `false` if it was
+    /// there.
+    async fn say(
+        &self,
+        session: SessionId,
+        address: &Address,
+        word: Word,
+    ) -> Result<bool, SessionError> {
+        let platform_id = PlatformMessageId::parse(&word.key)?;
+        let (files, to, now) = (self.base.files(session), address.clone(), self.base.now());
+        let appended = blocking(move || {
+            let message = NewInbound {
+                address: &to,
+                platform_id: &platform_id,
+                triggers: true,
+                fresh_only: word.fresh_only,
+                payload: word.payload,
+                attachments: &[],
+            };
+            files.append(message, now)
+        })
+        .await??;
+        let tracked = NewMessage {
+            id: mint!(self.base, MessageId),
+            session,
+            seq: appended.seq.get(),
+            conversation: None,
+            address: address.clone(),
+            platform_message_id: None,
+            sender: None,
+            role: MessageRole::Due(now),
+            created_at: now,
+        };
+        self.base.store.adopt_messages(&[tracked]).await?;
+        self.base.live.note_work(session, true, self.base.mono());
+        Ok(appended.fresh)
+    }
+}
