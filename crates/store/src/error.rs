@@ -14,7 +14,7 @@ use sqlx::{error::ErrorKind, migrate::MigrateError};
 use crate::{
     attempts::{AttemptId, Refusal},
     people::Role,
-    reconcile::Conflict,
+    reconcile::conflict::Conflict,
 };
 
 /// Writes the enum, with one line for each operation; every one of them has the database's own
