@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod config_check;
+pub mod config_export;
 pub mod doctor;
 pub mod send;
 pub mod sessions;
@@ -84,6 +85,8 @@ enum Command {
 enum ConfigCommand {
     /// Say everything that is wrong with the configuration file
     Check,
+    /// Write what the database holds as a configuration file
+    Export(config_export::Export),
 }
 
 /// What of the environment counts.
@@ -125,6 +128,9 @@ impl Cli {
             Command::Doctor { runner } => doctor::run(&common, runner, &environment, &world).await,
             Command::Sessions(sessions) => sessions::run(&common, &sessions).await,
             Command::Config(ConfigCommand::Check) => config_check::run(&common, &world),
+            Command::Config(ConfigCommand::Export(export)) => {
+                config_export::run(&common, &export).await
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod secret;
 mod section;
 mod suggest;
 mod wire;
+mod write;
 
 use std::{fmt, time::Duration};
 
@@ -92,9 +93,14 @@ pub struct Config {
     pub destinations: Vec<Destination>,
     /// What is allowed and yet probably not meant, as lines for the operator.
     pub notes: Vec<String>,
+    written: Written,
     file: Utf8PathBuf,
     root: Place,
 }
+
+/// What only the file knows, as it was written there: the host and the channel instances.
+#[derive(Clone)]
+struct Written(toml::Table);
 
 /// Settings of the host itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,9 +263,29 @@ pub fn load(text: &str, path: &Utf8Path, known: Known<'_>) -> Result<Config, Pro
         people: checked.people,
         destinations: checked.destinations,
         notes,
+        written: Written::of(&parsed.table),
         file: path.to_owned(),
         root,
     })
+}
+
+/// Is this how the file writes every chat of a channel?
+pub fn is_every_chat(chat: &str) -> bool {
+    chat == wire::EVERY_CHAT
+}
+
+/// Can a destination of the file have this name?
+pub fn is_destination_name(name: &str) -> bool {
+    place::is_slug(name)
+}
+
+/// What of an agent's name the file may have: no control character, and not too much of it.
+pub fn plain_agent_name(name: &str) -> String {
+    let blank = |c: char| if c.is_control() { ' ' } else { c };
+    name.chars()
+        .take(keys::NAME_LIMIT_CHARS)
+        .map(blank)
+        .collect()
 }
 
 impl Config {
@@ -273,6 +299,26 @@ impl Config {
     /// A problem that somebody else found with the value at this key.
     pub fn problem(&self, at: &[&str], what: &str) -> Problem {
         Problem::new(&self.file, self.root.find(at), what)
+    }
+
+    /// The text of a file that says the same, in which only what differs from a default is written.
+    /// The host and the channels are as they were written, without their comments.
+    ///
+    /// [`load`] reads it to an equal configuration, as far as the values are ones it accepts.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        write::text(self)
+    }
+}
+
+impl Written {
+    fn of(table: &toml::Table) -> Self {
+        let kept = table
+            .iter()
+            .filter(|(key, _)| matches!(key.as_str(), "host" | "channels"));
+        Self(
+            kept.map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        )
     }
 }
 
@@ -296,6 +342,13 @@ impl fmt::Debug for Channel {
             .field("unknown_senders", &self.unknown_senders)
             .field("settings", &self.settings.keys().collect::<Vec<_>>())
             .finish()
+    }
+}
+
+/// Prints nothing of it: a secret that strayed into a channel's settings is not to reach a log.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the configuration file to what the host is built from: adapters, groups, wirings.
 
 mod desired;
+mod export;
 
 use std::{fs::File, io::Read, sync::Arc};
 
@@ -22,7 +23,10 @@ use crate::{
     registry::Instance,
 };
 
-pub use crate::settings::desired::desired;
+pub use crate::settings::{
+    desired::desired,
+    export::{ExportError, Exported, export, policies},
+};
 
 /// The providers that the agent-runner of this build has.
 pub const PROVIDERS: &[&str] = &["offline"];

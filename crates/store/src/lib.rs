@@ -39,6 +39,7 @@ pub mod attempts;
 pub mod conversations;
 pub mod cursors;
 pub mod deliveries;
+pub mod export;
 pub mod groups;
 pub mod ingest;
 pub mod people;
