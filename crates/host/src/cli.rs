@@ -4,6 +4,7 @@ pub mod admin;
 pub mod chat;
 pub mod completions;
 pub mod config_check;
+pub mod config_export;
 pub mod doctor;
 pub mod pair;
 pub mod send;
@@ -109,6 +110,8 @@ enum Command {
 enum ConfigCommand {
     /// Say everything that is wrong with the configuration file
     Check,
+    /// Write what the database holds as a configuration file
+    Export(config_export::Export),
 }
 
 /// What of the environment counts.
@@ -248,6 +251,9 @@ impl Command {
             Self::Status => status::run(&common).await,
             Self::Doctor { runner } => doctor::run(&common, runner, &environment, &world).await,
             Self::Config(ConfigCommand::Check) => config_check::run(&common, &world),
+            Self::Config(ConfigCommand::Export(export)) => {
+                config_export::run(&common, &export).await
+            }
             Self::Completions { shell } => completions::run(shell),
         }
     }

@@ -16,21 +16,25 @@ mod check;
 mod keys;
 mod locate;
 mod parse;
+mod person;
+mod place;
 mod quantity;
 mod report;
 mod secret;
 mod section;
 mod suggest;
 mod wire;
+mod write;
 
 use std::{fmt, time::Duration};
 
 use anchorhold_core::{
     entity::{
-        EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode,
-        UnknownSenderPolicy,
+        AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope,
+        SessionMode, UnknownSenderPolicy,
     },
-    ids::{ChannelName, ChatId, FolderName},
+    ids::{ChannelName, ChatId, FolderName, Handle},
+    inbound::ChatKind,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -41,10 +45,13 @@ use crate::config::{
 };
 
 /// The largest file that is accepted, in bytes. Whoever reads the file stops after one byte more.
-pub const FILE_LIMIT_BYTES: usize = 1024 * 1024;
+pub const FILE_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 
-/// The most channels, agents and wirings that are accepted, of each.
-pub const ENTRY_LIMIT: usize = 1000;
+/// The most channels, agents, wirings and so on that are accepted, of each.
+pub const ENTRY_LIMIT: usize = 10_000;
+
+/// The longest name of a conversation or a person, in characters. Those of platforms are not longer.
+pub const TITLE_LIMIT_CHARS: usize = 255;
 
 /// Where the container engine listens if neither the file nor `DOCKER_HOST` says otherwise.
 pub const DOCKER_ENGINE: &str = "unix:///var/run/docker.sock";
@@ -78,11 +85,22 @@ pub struct Config {
     pub agents: Vec<Agent>,
     /// The wirings, in the order of the file.
     pub wirings: Vec<Wiring>,
+    /// The conversations, in the order of the file.
+    pub conversations: Vec<Conversation>,
+    /// The people, in the order of the file.
+    pub people: Vec<Person>,
+    /// The destinations, in the order of the file.
+    pub destinations: Vec<Destination>,
     /// What is allowed and yet probably not meant, as lines for the operator.
     pub notes: Vec<String>,
+    written: Written,
     file: Utf8PathBuf,
     root: Place,
 }
+
+/// What only the file knows, as it was written there: the host and the channel instances.
+#[derive(Clone)]
+struct Written(toml::Table);
 
 /// Settings of the host itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +145,10 @@ pub struct Agent {
     pub runtime: RuntimeChoice,
     /// What its sandboxes may use.
     pub limits: GroupLimits,
+    /// The name the agent calls itself, if not [`Agent::name`].
+    pub assistant_name: Option<String>,
+    /// How much of the administration it may ask for.
+    pub admin_scope: AdminScope,
 }
 
 /// One wiring, by the names of its ends. Both exist in the same [`Config`].
@@ -148,6 +170,76 @@ pub struct Wiring {
     pub ignored: IgnoredPolicy,
     /// Which session.
     pub session_mode: SessionMode,
+    /// The higher one is asked first.
+    pub priority: i32,
+}
+
+/// One conversation. Its channel exists in the same [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// The channel instance.
+    pub channel: ChannelName,
+    /// The chat.
+    pub chat: ChatId,
+    /// Direct or group.
+    pub kind: ChatKind,
+    /// What it is called, where the platform does not say.
+    pub name: Option<String>,
+    /// What happens to strangers' messages; `None` is the channel's policy.
+    pub unknown_senders: Option<UnknownSenderPolicy>,
+    /// Is it declined?
+    pub declined: bool,
+}
+
+/// One person. Their channel and the agents exist in the same [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The channel instance.
+    pub channel: ChannelName,
+    /// The platform's id of them.
+    pub handle: Handle,
+    /// What they are called, where the platform does not say.
+    pub name: Option<String>,
+    /// What they may do.
+    pub roles: Vec<Role>,
+    /// The agents they may talk to.
+    pub member_of: Vec<FolderName>,
+}
+
+/// What a person may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything, everywhere.
+    Owner,
+    /// Administers every agent.
+    Admin,
+    /// Administers one agent.
+    AdminOf(FolderName),
+}
+
+/// One place that an agent may write to. Both ends exist in the same [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The agent.
+    pub agent: FolderName,
+    /// What it calls the place.
+    pub name: String,
+    /// The place.
+    pub target: Target,
+}
+
+/// What a destination leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A conversation.
+    Chat {
+        /// The channel instance.
+        channel: ChannelName,
+        /// The chat.
+        chat: ChatId,
+    },
+    /// Another agent.
+    Agent(FolderName),
 }
 
 /// Turns the text of the file at `path` into a configuration, or into every problem it has.
@@ -167,10 +259,33 @@ pub fn load(text: &str, path: &Utf8Path, known: Known<'_>) -> Result<Config, Pro
         channels: checked.channels,
         agents: checked.agents,
         wirings: checked.wirings,
+        conversations: checked.conversations,
+        people: checked.people,
+        destinations: checked.destinations,
         notes,
+        written: Written::of(&parsed.table),
         file: path.to_owned(),
         root,
     })
+}
+
+/// Is this how the file writes every chat of a channel?
+pub fn is_every_chat(chat: &str) -> bool {
+    chat == wire::EVERY_CHAT
+}
+
+/// Can a destination of the file have this name?
+pub fn is_destination_name(name: &str) -> bool {
+    place::is_slug(name)
+}
+
+/// What of an agent's name the file may have: no control character, and not too much of it.
+pub fn plain_agent_name(name: &str) -> String {
+    let blank = |c: char| if c.is_control() { ' ' } else { c };
+    name.chars()
+        .take(keys::NAME_LIMIT_CHARS)
+        .map(blank)
+        .collect()
 }
 
 impl Config {
@@ -184,6 +299,26 @@ impl Config {
     /// A problem that somebody else found with the value at this key.
     pub fn problem(&self, at: &[&str], what: &str) -> Problem {
         Problem::new(&self.file, self.root.find(at), what)
+    }
+
+    /// The text of a file that says the same, in which only what differs from a default is written.
+    /// The host and the channels are as they were written, without their comments.
+    ///
+    /// [`load`] reads it to an equal configuration, as far as the values are ones it accepts.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        write::text(self)
+    }
+}
+
+impl Written {
+    fn of(table: &toml::Table) -> Self {
+        let kept = table
+            .iter()
+            .filter(|(key, _)| matches!(key.as_str(), "host" | "channels"));
+        Self(
+            kept.map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        )
     }
 }
 
@@ -207,6 +342,13 @@ impl fmt::Debug for Channel {
             .field("unknown_senders", &self.unknown_senders)
             .field("settings", &self.settings.keys().collect::<Vec<_>>())
             .finish()
+    }
+}
+
+/// Prints nothing of it: a secret that strayed into a channel's settings is not to reach a log.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,8 @@
 //! From the configuration file to what the host is built from: adapters, groups, wirings.
 
+mod desired;
+mod export;
+
 use std::{fs::File, io::Read, sync::Arc};
 
 use anchorhold_channel::{
@@ -9,9 +12,8 @@ use anchorhold_channel::{
 use anchorhold_core::{
     clock::{Clock, Entropy},
     entity::UnknownSenderPolicy,
-    ids::{AgentGroupId, ChannelName, WiringId},
+    ids::ChannelName,
 };
-use anchorhold_store::reconcile::{DesiredGroup, DesiredPolicy, DesiredWiring, FileConfig};
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +21,11 @@ use crate::{
     channels::{compiled, types},
     config::{self, Config, FILE_LIMIT_BYTES, Known, problem::Problems},
     registry::Instance,
+};
+
+pub use crate::settings::{
+    desired::desired,
+    export::{ExportError, Exported, export, policies},
 };
 
 /// The providers that the agent-runner of this build has.
@@ -77,14 +84,19 @@ pub fn read(path: &Utf8Path) -> Result<(Config, Vec<u8>), SettingsError> {
         .map_err(failed)?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|source| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, source)))?;
+    let config = load(text, path).map_err(SettingsError::Wrong)?;
+    Ok((config, bytes))
+}
+
+/// Checks the text of a file against what this build can do.
+fn load(text: &str, path: &Utf8Path) -> Result<Config, Problems> {
     let compiled = compiled();
     let types = types(&compiled);
     let known = Known {
         providers: PROVIDERS,
         channel_types: &types,
     };
-    let config = config::load(text, path, known).map_err(SettingsError::Wrong)?;
-    Ok((config, bytes))
+    config::load(text, path, known)
 }
 
 /// Builds every channel instance, or says all that is wrong with their tables.
@@ -145,51 +157,6 @@ fn instance(
         unknown_senders,
         table,
         shutdown,
-    }
-}
-
-/// What the central database is to hold of the file.
-pub fn desired(
-    config: &Config,
-    mut seed: impl FnMut() -> (jiff::Timestamp, [u8; 10]),
-) -> FileConfig {
-    let mut groups = Vec::with_capacity(config.agents.len());
-    for agent in &config.agents {
-        let (now, random) = seed();
-        groups.push(DesiredGroup {
-            fresh: AgentGroupId::mint(now, random),
-            name: agent.name.clone(),
-            folder: agent.folder.clone(),
-            provider: agent.provider.clone(),
-            model: agent.model.clone(),
-            runtime: agent.runtime,
-            limits: agent.limits,
-        });
-    }
-    let mut wirings = Vec::with_capacity(config.wirings.len());
-    for wiring in &config.wirings {
-        let (now, random) = seed();
-        wirings.push(DesiredWiring {
-            fresh: WiringId::mint(now, random),
-            channel: wiring.channel.clone(),
-            chat: wiring.chat.clone(),
-            group: wiring.agent.clone(),
-            engage: wiring.engage,
-            pattern: wiring.pattern.clone(),
-            sender_scope: wiring.sender_scope,
-            ignored: wiring.ignored,
-            session_mode: wiring.session_mode,
-            priority: 0,
-        });
-    }
-    let policy = |channel: &config::Channel| DesiredPolicy {
-        channel: channel.name.clone(),
-        unknown_senders: channel.unknown_senders,
-    };
-    FileConfig {
-        groups,
-        wirings,
-        policies: config.channels.iter().map(policy).collect(),
     }
 }
 

@@ -14,7 +14,7 @@ use sqlx::{error::ErrorKind, migrate::MigrateError};
 
 use crate::{
     attempts::{AttemptId, Refusal},
-    reconcile::Conflict,
+    reconcile::conflict::Conflict,
     undo::What,
     views::View,
 };
@@ -103,6 +103,8 @@ operations! {
     Health {} = "could not check the database";
     /// See [`crate::Store::reconcile_file`].
     Reconcile {} = "could not bring the configuration file into the database";
+    /// See [`crate::Store::entities`].
+    Entities {} = "could not read what the database holds of the configuration";
     /// See [`crate::Store::groups`].
     Groups {} = "could not list agent groups";
     /// See [`crate::Store::group`].

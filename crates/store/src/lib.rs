@@ -48,6 +48,7 @@ pub mod deliveries;
 pub mod desk;
 pub mod destinations;
 pub mod direct_chats;
+pub mod export;
 pub mod groups;
 pub mod ingest;
 pub mod pairing;

@@ -1,18 +1,20 @@
 //! The configuration file and the database are brought together, wholly or not at all.
 //!
 //! The file owns the rows it made and no others. What a person or an agent made at run time stays
-//! untouched, and where the file wants the same place it is told so.
+//! untouched: where the file wants the same place, its wish counts as granted, and if it wanted
+//! something else there, it is told how often it was overruled.
 
+pub mod conflict;
+pub mod desired;
+
+mod conversations;
+mod destinations;
+mod people;
 mod plan;
 
-use std::fmt;
-
 use anchorhold_core::{
-    entity::{
-        EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode,
-        UnknownSenderPolicy,
-    },
-    ids::{AgentGroupId, ChannelName, ChatId, FolderName, WiringId},
+    entity::AdminScope,
+    ids::{AgentGroupId, WiringId},
 };
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -21,75 +23,13 @@ use crate::{
     Error, Store,
     conversations::{insert_wiring, parse_wiring, update_wiring},
     groups::{insert_group, parse_group, update_group},
-    reconcile::plan::{Found, FoundGroup, FoundWiring, Plan},
+    reconcile::{
+        desired::FileConfig,
+        plan::{Found, FoundGroup, FoundWiring, GroupRow, Plan},
+    },
     rows::Fields,
     store::{Durability, begin},
 };
-
-/// What the file says, checked and with a fresh id for each entry.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FileConfig {
-    /// The agent groups.
-    pub groups: Vec<DesiredGroup>,
-    /// The wirings.
-    pub wirings: Vec<DesiredWiring>,
-    /// What happens to strangers' messages, by channel instance. It applies to the conversations
-    /// that are known; those for which a person has decided otherwise stay as they are.
-    pub policies: Vec<DesiredPolicy>,
-}
-
-/// One agent group of the file; its folder identifies it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DesiredGroup {
-    /// The id it gets if it is new.
-    pub fresh: AgentGroupId,
-    /// The name it goes by.
-    pub name: String,
-    /// The folder of its workspace.
-    pub folder: FolderName,
-    /// Which provider runs its turns.
-    pub provider: String,
-    /// Which model.
-    pub model: Option<String>,
-    /// Which wall.
-    pub runtime: RuntimeChoice,
-    /// What its sandboxes may use.
-    pub limits: GroupLimits,
-}
-
-/// One wiring of the file; channel, chat and group identify it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DesiredWiring {
-    /// The id it gets if it is new.
-    pub fresh: WiringId,
-    /// The channel instance.
-    pub channel: ChannelName,
-    /// The chat; `None` is every chat of the instance.
-    pub chat: Option<ChatId>,
-    /// The folder of the agent group that hears.
-    pub group: FolderName,
-    /// When it is woken.
-    pub engage: EngageMode,
-    /// The pattern of [`EngageMode::Pattern`].
-    pub pattern: Option<String>,
-    /// Whose messages count.
-    pub sender_scope: SenderScope,
-    /// What becomes of the others.
-    pub ignored: IgnoredPolicy,
-    /// Which session.
-    pub session_mode: SessionMode,
-    /// The higher one is asked first.
-    pub priority: i32,
-}
-
-/// What happens to strangers' messages on one channel instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DesiredPolicy {
-    /// The channel instance.
-    pub channel: ChannelName,
-    /// What happens.
-    pub unknown_senders: UnknownSenderPolicy,
-}
 
 /// What has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,8 +41,20 @@ pub struct Reconciled {
     pub groups_retired: u64,
     /// Wirings.
     pub wirings: Changes,
+    /// Conversations that were made.
+    pub conversations: u64,
     /// Conversations whose policy changed.
     pub policies: u64,
+    /// People who were made.
+    pub users: u64,
+    /// Roles.
+    pub roles: Changes,
+    /// Memberships.
+    pub members: Changes,
+    /// Destinations; those that went with their wiring are not counted as removed.
+    pub destinations: Changes,
+    /// Entries of the file for which something else was decided at run time, which stays.
+    pub overruled: u64,
 }
 
 /// How many rows of one kind have changed.
@@ -116,85 +68,14 @@ pub struct Changes {
     pub removed: u64,
 }
 
-/// One thing in the file that can't be done. With any of these, nothing is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Conflict {
-    /// A group with this folder was made at run time.
-    RuntimeGroup {
-        /// The folder.
-        folder: FolderName,
-        /// The group that has it.
-        group: AgentGroupId,
-    },
-    /// The same wiring was made at run time.
-    RuntimeWiring {
-        /// The wiring of the file.
-        key: WiringKey,
-        /// The one that is there.
-        wiring: WiringId,
-    },
-    /// The wiring's group is neither in the file nor made at run time.
-    UnknownGroup {
-        /// The wiring of the file.
-        key: WiringKey,
-    },
-    /// The file has two groups with this folder.
-    RepeatedGroup {
-        /// The folder.
-        folder: FolderName,
-    },
-    /// The file has this wiring twice.
-    RepeatedWiring {
-        /// The wiring.
-        key: WiringKey,
-    },
-}
-
-/// What identifies a wiring in the file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WiringKey {
-    /// The channel instance.
-    pub channel: ChannelName,
-    /// The chat; `None` is every chat of the instance.
-    pub chat: Option<ChatId>,
-    /// The folder of the agent group.
-    pub group: FolderName,
-}
-
-impl fmt::Display for WiringKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.chat {
-            Some(chat) => write!(f, "{} of {} to {}", chat, self.channel, self.group),
-            None => write!(f, "every chat of {} to {}", self.channel, self.group),
-        }
-    }
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RuntimeGroup { folder, group } => {
-                write!(f, "group {folder} was made at run time, as {group}")
-            }
-            Self::RuntimeWiring { key, wiring } => {
-                write!(f, "the wiring of {key} was made at run time, as {wiring}")
-            }
-            Self::UnknownGroup { key } => {
-                write!(f, "the wiring of {key} is to a group that is not there")
-            }
-            Self::RepeatedGroup { folder } => write!(f, "group {folder} is there twice"),
-            Self::RepeatedWiring { key } => write!(f, "the wiring of {key} is there twice"),
-        }
-    }
-}
-
 impl Store {
     /// Makes the rows of the file what the file says, in one transaction. Repeating it changes
     /// nothing.
     ///
     /// Rows of the file that it does not have any more are removed. A group is retired instead if
     /// it has sessions, or anything that was made at run time; it is not listed and hears nothing
-    /// any more. [`Error::Conflicts`] lists everything that can't be done, and then nothing is.
+    /// any more. Rows of run time count as what the file wants in their place. People stay, without
+    /// what the file gave them. [`Error::Conflicts`] lists everything that can't be done, and then nothing is.
     pub async fn reconcile_file(
         &self,
         file: &FileConfig,
@@ -204,11 +85,18 @@ impl Store {
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
         let mut tx = begin(&mut conn).await.map_err(failed)?;
         let found = read(&mut tx).await.map_err(failed)?;
-        let plan = plan::make(file, &found).map_err(|conflicts| Error::Conflicts { conflicts })?;
-        let mut done = apply(&mut tx, &plan, now).await.map_err(failed)?;
-        for policy in &file.policies {
-            done.policies += set_policy(&mut tx, policy).await.map_err(failed)?;
-        }
+        let unknown = conversations::unknown(&mut tx, file)
+            .await
+            .map_err(failed)?;
+        let plan = match plan::make(file, &found) {
+            Ok(plan) if unknown.is_empty() => plan,
+            Ok(_) => return Err(Error::Conflicts { conflicts: unknown }),
+            Err(mut conflicts) => {
+                conflicts.extend(unknown);
+                return Err(Error::Conflicts { conflicts });
+            }
+        };
+        let done = apply(&mut tx, file, &plan, now).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(done)
     }
@@ -216,17 +104,28 @@ impl Store {
 
 /// Groups and wirings are configuration, as many as people have written: all are read.
 async fn read(conn: &mut SqliteConnection) -> sqlx::Result<Found> {
-    let groups = sqlx::query("SELECT * FROM agent_groups")
-        .fetch_all(&mut *conn)
-        .await?;
+    let groups = sqlx::query(
+        "SELECT g.*, c.assistant_name, c.admin_scope FROM agent_groups g
+         LEFT JOIN group_config c ON c.agent_group_id = g.id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
     let wirings = sqlx::query("SELECT * FROM wirings").fetch_all(conn).await?;
     Ok(Found {
         groups: groups
             .iter()
             .map(|row| {
                 let fields = Fields::new("agent_groups", row);
+                let of_config = Fields::new("group_config", row);
                 Ok(FoundGroup {
-                    group: parse_group(row)?,
+                    row: GroupRow {
+                        group: parse_group(row)?,
+                        assistant_name: of_config.get("assistant_name")?,
+                        admin_scope: match of_config.get::<Option<&str>>("admin_scope")? {
+                            Some(_) => Some(of_config.value("admin_scope", AdminScope::parse)?),
+                            None => None,
+                        },
+                    },
                     retired: fields.opt_time("retired_at")?.is_some(),
                 })
             })
@@ -246,15 +145,44 @@ async fn read(conn: &mut SqliteConnection) -> sqlx::Result<Found> {
 
 async fn apply(
     conn: &mut SqliteConnection,
+    file: &FileConfig,
     plan: &Plan,
     now: Timestamp,
 ) -> sqlx::Result<Reconciled> {
-    let mut done = Reconciled::default();
-    // Wirings go first, so that they don't count as a reason to keep their group.
+    let mut done = Reconciled {
+        overruled: plan.overruled,
+        ..Reconciled::default()
+    };
+    let ids = &plan.ids;
+    // What is gone goes first, so that it doesn't count as a reason to keep its group.
     for wiring in &plan.remove_wirings {
         delete_wiring(conn, *wiring).await?;
         done.wirings.removed += 1;
     }
+    people::remove(conn, &file.people, ids, &mut done).await?;
+    destinations::remove(conn, &file.destinations, ids, &mut done).await?;
+    apply_groups(conn, plan, now, &mut done).await?;
+    conversations::apply(conn, file, now, &mut done).await?;
+    for (wiring, priority) in &plan.add_wirings {
+        insert_wiring(conn, wiring, *priority, now).await?;
+        done.wirings.added += 1;
+    }
+    for (wiring, priority) in &plan.change_wirings {
+        update_wiring(conn, wiring, *priority, now).await?;
+        done.wirings.changed += 1;
+    }
+    people::add(conn, &file.people, ids, now, &mut done).await?;
+    destinations::add(conn, &file.destinations, ids, now, &mut done).await?;
+    destinations::imply(conn, now, &mut done).await?;
+    Ok(done)
+}
+
+async fn apply_groups(
+    conn: &mut SqliteConnection,
+    plan: &Plan,
+    now: Timestamp,
+    done: &mut Reconciled,
+) -> sqlx::Result<()> {
     for group in &plan.remove_groups {
         if has_something(conn, *group).await? {
             retire(conn, *group, now).await?;
@@ -264,27 +192,42 @@ async fn apply(
             done.groups.removed += 1;
         }
     }
-    for group in &plan.add_groups {
-        insert_group(conn, group, now).await?;
+    for row in &plan.add_groups {
+        insert_group(conn, &row.group, now).await?;
+        set_config(conn, row, now).await?;
         done.groups.added += 1;
     }
-    for (group, revived) in &plan.change_groups {
-        update_group(conn, group, now).await?;
+    for (row, revived) in &plan.change_groups {
+        update_group(conn, &row.group, now).await?;
+        set_config(conn, row, now).await?;
         if *revived {
             done.groups.added += 1;
         } else {
             done.groups.changed += 1;
         }
     }
-    for (wiring, priority) in &plan.add_wirings {
-        insert_wiring(conn, wiring, *priority, now).await?;
-        done.wirings.added += 1;
-    }
-    for (wiring, priority) in &plan.change_wirings {
-        update_wiring(conn, wiring, *priority, now).await?;
-        done.wirings.changed += 1;
-    }
-    Ok(done)
+    Ok(())
+}
+
+/// Sets what the file says of a group's configuration, and leaves the rest of it.
+async fn set_config(
+    conn: &mut SqliteConnection,
+    row: &GroupRow,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO group_config (agent_group_id, assistant_name, admin_scope, updated_at)
+         VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (agent_group_id) DO UPDATE SET assistant_name = excluded.assistant_name,
+             admin_scope = excluded.admin_scope, updated_at = excluded.updated_at",
+    )
+    .bind(row.group.id.to_string())
+    .bind(row.assistant_name.as_deref())
+    .bind(row.admin_scope.unwrap_or(AdminScope::Group).as_str())
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Has the group sessions, or rows that people or agents made at run time?
@@ -297,7 +240,8 @@ async fn has_something(conn: &mut SqliteConnection, group: AgentGroupId) -> sqlx
              OR EXISTS (SELECT 1 FROM subscriptions WHERE agent_group_id = ?1)
              OR EXISTS (SELECT 1 FROM destinations WHERE agent_group_id = ?1)
              OR EXISTS (SELECT 1 FROM destinations WHERE target_agent_group_id = ?1)
-             OR EXISTS (SELECT 1 FROM approvals WHERE agent_group_id = ?1)",
+             OR EXISTS (SELECT 1 FROM approvals WHERE agent_group_id = ?1)
+             OR EXISTS (SELECT 1 FROM approvals WHERE requesting_group_id = ?1)",
     )
     .bind(group.to_string())
     .fetch_one(conn)
@@ -333,17 +277,5 @@ async fn delete_wiring(conn: &mut SqliteConnection, wiring: WiringId) -> sqlx::R
     Ok(())
 }
 
-async fn set_policy(conn: &mut SqliteConnection, policy: &DesiredPolicy) -> sqlx::Result<u64> {
-    let done = sqlx::query(
-        "UPDATE conversations SET unknown_senders = ?2
-         WHERE channel = ?1 AND policy_managed_by = 'file' AND unknown_senders <> ?2",
-    )
-    .bind(policy.channel.as_str())
-    .bind(policy.unknown_senders.as_str())
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -25,6 +25,9 @@ pub fn run(common: &Common, world: &World) -> anyhow::Result<ExitCode> {
             "channels": config.channels.len(),
             "agents": config.agents.len(),
             "wirings": config.wirings.len(),
+            "conversations": config.conversations.len(),
+            "people": config.people.len(),
+            "destinations": config.destinations.len(),
             "notes": config.notes,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -33,11 +36,15 @@ pub fn run(common: &Common, world: &World) -> anyhow::Result<ExitCode> {
         output::note(&format!("note: {note}"));
     }
     output::data(&format!(
-        "{}: {} channels, {} agents, {} wirings, nothing wrong",
+        "{}: {} channels, {} agents, {} wirings, {} conversations, {} people, {} destinations, \
+         nothing wrong",
         common.config,
         config.channels.len(),
         config.agents.len(),
-        config.wirings.len()
+        config.wirings.len(),
+        config.conversations.len(),
+        config.people.len(),
+        config.destinations.len()
     ));
     Ok(ExitCode::SUCCESS)
 }

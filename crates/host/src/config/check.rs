@@ -9,13 +9,15 @@ use anchorhold_core::{
 use toml::Table;
 
 use crate::config::{
-    Agent, Channel, ChannelType, DOCKER_ENGINE, Host, Known, Wiring,
+    Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Host, Known, Person,
+    Wiring,
     keys::{self, Choice},
+    person, place,
     problem::quote,
     report::Report,
     secret,
     section::Section,
-    wire,
+    wire::{self, Names},
 };
 
 /// What the checks made of the file. It is worth something only if the report is empty.
@@ -25,6 +27,9 @@ pub(super) struct Checked {
     pub(super) channels: Vec<Channel>,
     pub(super) agents: Vec<Agent>,
     pub(super) wirings: Vec<Wiring>,
+    pub(super) conversations: Vec<Conversation>,
+    pub(super) people: Vec<Person>,
+    pub(super) destinations: Vec<Destination>,
 }
 
 /// Checks the whole file.
@@ -43,12 +48,15 @@ pub(super) fn check(report: &mut Report, table: &Table, known: Known<'_>) -> Che
         .into_iter()
         .filter_map(|(folder, section)| agent(report, folder, &section, (host.runtime, known)))
         .collect();
-    let wirings = wire::wirings(report, &root);
+    let names = Names::of(&root);
     Checked {
         host,
         channels,
         agents,
-        wirings,
+        wirings: wire::wirings(report, &root, &names),
+        conversations: place::conversations(report, &root, &names),
+        people: person::people(report, &root, &names),
+        destinations: place::destinations(report, &root, &names),
     }
 }
 
@@ -137,6 +145,8 @@ fn agent(
         ..keys::RUNTIME
     };
     let runtime = section.choice(report, "runtime", &runtime);
+    let assistant_name = section.text(report, "assistant_name", keys::NAME_LIMIT_CHARS);
+    let admin_scope = section.choice(report, "admin_scope", &keys::ADMIN_SCOPE);
     let limits = limits(report, section);
     Some(Agent {
         name: name.unwrap_or(folder).to_owned(),
@@ -145,6 +155,8 @@ fn agent(
         model: model.map(str::to_owned),
         runtime,
         limits,
+        assistant_name: assistant_name.map(str::to_owned),
+        admin_scope,
     })
 }
 

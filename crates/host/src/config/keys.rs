@@ -4,18 +4,37 @@
 
 use std::time::Duration;
 
-use anchorhold_core::entity::{
-    IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode, UnknownSenderPolicy,
+use anchorhold_core::{
+    entity::{
+        AdminScope, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode, UnknownSenderPolicy,
+    },
+    inbound::ChatKind,
 };
 
 /// The keys of the file itself.
-pub(super) const TOP: &[&str] = &["host", "channels", "agents", "wirings"];
+pub(super) const TOP: &[&str] = &[
+    "host",
+    "channels",
+    "agents",
+    "wirings",
+    "conversations",
+    "people",
+    "destinations",
+];
 /// The keys of `[host]`.
 pub(super) const HOST: &[&str] = &["runtime", "docker", "image", "max_sandboxes", "stop_grace"];
 /// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
 pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
 /// The keys of `[agents.NAME]`.
-pub(super) const AGENT: &[&str] = &["name", "provider", "model", "runtime", "limits"];
+pub(super) const AGENT: &[&str] = &[
+    "name",
+    "provider",
+    "model",
+    "runtime",
+    "assistant_name",
+    "admin_scope",
+    "limits",
+];
 /// The keys of `[agents.NAME.limits]`.
 pub(super) const LIMITS: &[&str] = &[
     "memory",
@@ -30,10 +49,24 @@ pub(super) const LIMITS: &[&str] = &[
 ];
 /// The keys of `[[wirings]]`.
 pub(super) const WIRING: &[&str] = &[
-    "channel", "chat", "agent", "engage", "senders", "ignored", "session",
+    "channel", "chat", "agent", "engage", "senders", "ignored", "session", "priority",
 ];
 /// The keys of `engage` where it is a table.
 pub(super) const ENGAGE: &[&str] = &["pattern"];
+
+/// The keys of `[[conversations]]`.
+pub(super) const CONVERSATION: &[&str] = &[
+    "channel",
+    "chat",
+    "kind",
+    "name",
+    "unknown_senders",
+    "declined",
+];
+/// The keys of `[[people]]`.
+pub(super) const PERSON: &[&str] = &["channel", "handle", "name", "roles", "member_of"];
+/// The keys of `[[destinations]]`.
+pub(super) const DESTINATION: &[&str] = &["agent", "name", "channel", "chat", "to_agent"];
 
 /// A number with a default and a range; both ends belong to it.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +114,12 @@ pub(super) const UNKNOWN_SENDERS: Choice<UnknownSenderPolicy> = Choice {
     default: UnknownSenderPolicy::Strict,
     all: UnknownSenderPolicy::ALL,
     word: UnknownSenderPolicy::as_str,
+};
+/// `agents.NAME.admin_scope`.
+pub(super) const ADMIN_SCOPE: Choice<AdminScope> = Choice {
+    default: AdminScope::Group,
+    all: AdminScope::ALL,
+    word: AdminScope::as_str,
 };
 /// `agents.NAME.limits.memory`. Below the least, the agent-runner itself does not start.
 pub(super) const MEMORY: Bounds<u64> = Bounds {
@@ -152,13 +191,26 @@ pub(super) const IGNORED: Choice<IgnoredPolicy> = Choice {
 };
 /// `wirings.session`.
 pub(super) const SESSION: Choice<SessionMode> = Choice {
-    default: SessionMode::Shared,
+    default: SessionMode::PerThread,
     all: SessionMode::ALL,
     word: SessionMode::as_str,
 };
+/// `wirings.priority`.
+pub(super) const PRIORITY: Bounds<i32> = Bounds {
+    default: 0,
+    least: i32::MIN,
+    most: i32::MAX,
+};
+/// `conversations.kind`, which has to be there.
+pub(super) const KINDS: &[(&str, ChatKind)] =
+    &[("direct", ChatKind::Direct), ("group", ChatKind::Group)];
+/// `people.roles`, without that of one agent.
+pub(super) const ROLES: &[&str] = &["owner", "admin", "admin:AGENT"];
 
 /// The longest name of an agent, in characters.
 pub(super) const NAME_LIMIT_CHARS: usize = 64;
+/// The longest name of a destination, in bytes.
+pub(super) const DESTINATION_LIMIT_BYTES: usize = 64;
 /// The longest name of a model, in characters.
 pub(super) const MODEL_LIMIT_CHARS: usize = 128;
 /// The longest name of an image, in characters.

@@ -138,6 +138,57 @@ impl<'t> Section<'t> {
         None
     }
 
+    /// The text at `key`: not empty and within the limit. It may have any character, as names that
+    /// people gave their chats and themselves do.
+    pub(super) fn title(&self, report: &mut Report, key: &str, limit: usize) -> Option<&'t str> {
+        let text = self.raw_text(report, key)?;
+        let what = if text.is_empty() {
+            "is empty".to_owned()
+        } else if text.chars().nth(limit).is_some() {
+            format!("is longer than {limit} characters")
+        } else {
+            return Some(text);
+        };
+        report.add(&self.key(key), what);
+        None
+    }
+
+    /// The texts in the list at `key`, each with its place.
+    pub(super) fn texts(&self, report: &mut Report, key: &str) -> Vec<(Vec<String>, &'t str)> {
+        let at = self.key(key);
+        let items = match self.get(key) {
+            Some(Value::Array(items)) => items.as_slice(),
+            Some(value) => {
+                report.add(&at, wrong_kind("a list of texts in quotes", value));
+                &[]
+            }
+            None => &[],
+        };
+        if too_many(report, &at, items.len()) {
+            return Vec::new();
+        }
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let at: Vec<String> = at.iter().cloned().chain([index.to_string()]).collect();
+            match item.as_str() {
+                Some(text) => texts.push((at, text)),
+                None => report.add(&at, wrong_kind("text in quotes", item)),
+            }
+        }
+        texts
+    }
+
+    /// `true` or `false`; `false` where the file has none.
+    pub(super) fn flag(&self, report: &mut Report, key: &str) -> bool {
+        let Some(value) = self.get(key) else {
+            return false;
+        };
+        if value.as_bool().is_none() {
+            report.add(&self.key(key), wrong_kind("true or false", value));
+        }
+        value.as_bool().unwrap_or(false)
+    }
+
     /// The text at `key`, which has to be there; `hint` ends the sentence that it is missing.
     pub(super) fn required(&self, report: &mut Report, key: &str, hint: &str) -> Option<&'t str> {
         // A table that is not one was already reported, and has no keys to miss.
@@ -167,6 +218,17 @@ impl<'t> Section<'t> {
         found.copied().unwrap_or(choice.default)
     }
 
+    /// One of the choice's words, where the file has one.
+    pub(super) fn opt_choice<T: Copy>(
+        &self,
+        report: &mut Report,
+        key: &str,
+        choice: &Choice<T>,
+    ) -> Option<T> {
+        self.get(key)?;
+        Some(self.choice(report, key, choice))
+    }
+
     /// A time such as `20s`.
     pub(super) fn duration(
         &self,
@@ -193,6 +255,18 @@ impl<'t> Section<'t> {
     pub(super) fn count(&self, report: &mut Report, key: &str, bounds: &Bounds<u32>) -> u32 {
         let show = |number: u32| number.to_string();
         self.within(report, key, bounds, (read_count, show))
+    }
+
+    /// A whole number that may be below zero.
+    pub(super) fn integer(&self, report: &mut Report, key: &str, bounds: &Bounds<i32>) -> i32 {
+        let wide = Bounds {
+            default: i64::from(bounds.default),
+            least: i64::from(bounds.least),
+            most: i64::from(bounds.most),
+        };
+        let show = |number: i64| number.to_string();
+        let number = self.within(report, key, &wide, (read_integer, show));
+        i32::try_from(number).unwrap_or(bounds.default)
     }
 
     /// A number with up to three decimals, in thousandths.
@@ -264,6 +338,11 @@ fn read_count(value: &Value) -> Result<u32, String> {
     let number = value.as_integer();
     let number = number.ok_or_else(|| wrong_kind("a whole number", value))?;
     Ok(nearest_count(number))
+}
+
+fn read_integer(value: &Value) -> Result<i64, String> {
+    let number = value.as_integer();
+    number.ok_or_else(|| wrong_kind("a whole number", value))
 }
 
 /// The thousandths of a whole number, or the whole thousandths of any other.

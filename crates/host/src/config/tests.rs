@@ -100,6 +100,9 @@ fn the_samples_comments_are_its_defaults() {
         keys::AGENT,
         keys::LIMITS,
         keys::WIRING,
+        keys::CONVERSATION,
+        keys::PERSON,
+        keys::DESTINATION,
     ] {
         for key in section {
             let there = format!("{key} = ");
@@ -109,6 +112,26 @@ fn the_samples_comments_are_its_defaults() {
             );
         }
     }
+}
+
+/// A line that begins with `#` and a letter or bracket is an example.
+#[test]
+fn the_samples_examples_work_too() {
+    let plain = load(SAMPLE, Utf8Path::new("channels.toml"), KNOWN).unwrap();
+    let starts = |c: char| c.is_ascii_lowercase() || c == '[';
+    let with_examples: String = SAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(example) if example.starts_with(starts) => example,
+            _ => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let config = load(&with_examples, Utf8Path::new("channels.toml"), KNOWN).unwrap();
+    assert_eq!(config.wirings, plain.wirings);
+    assert_eq!(config.conversations.len(), 1);
+    assert_eq!(config.people.len(), 1);
+    assert_eq!(config.destinations.len(), 1);
 }
 
 /// Every key as the page names it, with its default and range where they are numbers, and its
@@ -121,6 +144,9 @@ fn all_keys() -> BTreeMap<String, Option<String>> {
         ("agents.NAME.limits", keys::LIMITS),
         ("wirings", keys::WIRING),
         ("wirings.engage", keys::ENGAGE),
+        ("conversations", keys::CONVERSATION),
+        ("people", keys::PERSON),
+        ("destinations", keys::DESTINATION),
     ];
     let mut all: BTreeMap<String, Option<String>> = sections
         .iter()
@@ -129,8 +155,16 @@ fn all_keys() -> BTreeMap<String, Option<String>> {
                 .map(move |key| (format!("{section}.{key}"), None))
         })
         .collect();
+    for (key, detail) in details() {
+        assert_eq!(all.insert(key.clone(), Some(detail)), Some(None), "{key}");
+    }
+    all
+}
+
+/// What the page has to say of keys that are a number or a word.
+fn details() -> Vec<(String, String)> {
     let limits = "agents.NAME.limits";
-    let details = [
+    vec![
         ("host.runtime".to_owned(), choice(&keys::RUNTIME)),
         (
             "host.max_sandboxes".to_owned(),
@@ -179,11 +213,15 @@ fn all_keys() -> BTreeMap<String, Option<String>> {
         ("wirings.senders".to_owned(), choice(&keys::SENDERS)),
         ("wirings.ignored".to_owned(), choice(&keys::IGNORED)),
         ("wirings.session".to_owned(), choice(&keys::SESSION)),
-    ];
-    for (key, detail) in details {
-        assert_eq!(all.insert(key.clone(), Some(detail)), Some(None), "{key}");
-    }
-    all
+        (
+            "wirings.priority".to_owned(),
+            bounds(&keys::PRIORITY, |n| n.to_string()),
+        ),
+        (
+            "agents.NAME.admin_scope".to_owned(),
+            choice(&keys::ADMIN_SCOPE),
+        ),
+    ]
 }
 
 fn bounds<T: Copy>(bounds: &Bounds<T>, show: impl Fn(T) -> String) -> String {
@@ -358,6 +396,9 @@ fn toml_ish() -> impl Strategy<Value = String> {
         keys::AGENT,
         keys::LIMITS,
         keys::WIRING,
+        keys::CONVERSATION,
+        keys::PERSON,
+        keys::DESTINATION,
     ];
     let words: Vec<&str> = words.concat();
     let name = prop_oneof![
@@ -389,6 +430,8 @@ fn toml_ish() -> impl Strategy<Value = String> {
             "\"offline\"",
             "\"cli\"",
             "{ pattern = \"(\" }",
+            "[\"owner\", \"admin:A\", \"owner:\", \":\"]",
+            "-9223372036854775808",
             "{ pattern = '(a{999}){999}' }",
             "\"env:\"",
         ])
@@ -396,10 +439,11 @@ fn toml_ish() -> impl Strategy<Value = String> {
         any::<String>(),
     ];
     let path = prop::collection::vec(name, 1..4).prop_map(|parts| parts.join("."));
-    let line = (path, value, 0..8_u8).prop_map(|(path, value, shape)| match shape {
+    let list = prop::sample::select(vec!["wirings", "conversations", "people", "destinations"]);
+    let line = (path, value, list, 0..8_u8).prop_map(|(path, value, list, shape)| match shape {
         0 | 1 => format!("[{path}]"),
         2 => format!("[[{path}]]"),
-        3 => "[[wirings]]".to_owned(),
+        3 => format!("[[{list}]]"),
         _ => format!("{path} = {value}"),
     });
     prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))

@@ -1,6 +1,6 @@
 //! The checks of the wirings, which tie channels and agents together, and the notes about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anchorhold_core::{
     entity::EngageMode,
@@ -21,32 +21,38 @@ use crate::config::{
 };
 
 /// The chat that stands for every chat of a channel.
-const EVERY_CHAT: &str = "*";
+pub(super) const EVERY_CHAT: &str = "*";
 
 /// What identifies a wiring: channel, chat and agent as they are written.
 type Ends<'t> = (&'t str, &'t str, &'t str);
 
 /// The names of the file's channels and agents, good or bad: who misspells one key of an agent is
 /// not told, too, that the agent does not exist.
-struct Names<'t> {
-    channels: Vec<&'t str>,
-    agents: Vec<&'t str>,
+pub(super) struct Names<'t> {
+    pub(super) channels: Vec<&'t str>,
+    pub(super) agents: Vec<&'t str>,
+}
+
+impl<'t> Names<'t> {
+    pub(super) fn of(root: &Section<'t>) -> Self {
+        Self {
+            channels: names(root, "channels"),
+            agents: names(root, "agents"),
+        }
+    }
 }
 
 /// Checks every wiring.
-pub(super) fn wirings(report: &mut Report, root: &Section<'_>) -> Vec<Wiring> {
-    let names = Names {
-        channels: names(root, "channels"),
-        agents: names(root, "agents"),
-    };
+pub(super) fn wirings(report: &mut Report, root: &Section<'_>, names: &Names<'_>) -> Vec<Wiring> {
     let mut seen: BTreeMap<Ends<'_>, Vec<String>> = BTreeMap::new();
     let mut wirings = Vec::new();
     for section in root.listed(report, "wirings") {
         section.refuse_others(report, keys::WIRING);
-        let ends = ends(report, &section, &names);
+        let ends = ends(report, &section, names);
         wirings.extend(wiring(report, &section, ends));
         if let Some(ends) = ends {
-            refuse_repeated(report, &section, seen.get(&ends));
+            let what = "ties the same channel, chat and agent as the wiring";
+            refuse_repeated(report, &section, seen.get(&ends), what);
             seen.entry(ends).or_insert_with(|| section.at().to_vec());
         }
     }
@@ -62,28 +68,40 @@ fn names<'t>(root: &Section<'t>, key: &str) -> Vec<&'t str> {
     names
 }
 
-fn ends<'t>(report: &mut Report, section: &Section<'t>, names: &Names<'t>) -> Option<Ends<'t>> {
-    let channel = reference(report, section, "channel", &names.channels);
+fn ends<'t>(report: &mut Report, section: &Section<'t>, names: &Names<'_>) -> Option<Ends<'t>> {
+    let channel = reference(report, section, ("channel", "channel"), &names.channels);
     let hint = format!("; it is the platform's id of a chat, or {EVERY_CHAT:?} for every chat");
     let chat = section.required(report, "chat", &hint);
-    let agent = reference(report, section, "agent", &names.agents);
+    let agent = reference(report, section, ("agent", "agent"), &names.agents);
     Some((channel?, chat?, agent?))
 }
 
-/// The name of something that the file has under another key.
-fn reference<'t>(
+/// The name of something that the file has under another key; `what` is what it names.
+pub(super) fn reference<'t>(
     report: &mut Report,
     section: &Section<'t>,
-    key: &str,
+    (key, what): (&str, &str),
     names: &[&str],
 ) -> Option<&'t str> {
     let name = section.required(report, key, &report.suggest("", names))?;
+    known(report, &section.key(key), (name, what), names);
+    Some(name)
+}
+
+/// Reports a name that is none of the sorted `names`.
+pub(super) fn known(
+    report: &mut Report,
+    at: &[String],
+    (name, what): (&str, &str),
+    names: &[&str],
+) {
     if names.binary_search(&name).is_err() {
         let suggestion = report.suggest(name, names);
-        let what = format!("there is no {key} {}{suggestion}", quote(name));
-        report.add(&section.key(key), what);
+        report.add(
+            at,
+            format!("there is no {what} {}{suggestion}", quote(name)),
+        );
     }
-    Some(name)
 }
 
 /// Reads all of a wiring, also where an end is missing, so that every problem is found at once.
@@ -92,6 +110,7 @@ fn wiring(report: &mut Report, section: &Section<'_>, ends: Option<Ends<'_>>) ->
     let sender_scope = section.choice(report, "senders", &keys::SENDERS);
     let ignored = section.choice(report, "ignored", &keys::IGNORED);
     let session_mode = section.choice(report, "session", &keys::SESSION);
+    let priority = section.integer(report, "priority", &keys::PRIORITY);
     let (channel, chat, agent) = ends?;
     let chat = match chat {
         EVERY_CHAT => None,
@@ -107,10 +126,11 @@ fn wiring(report: &mut Report, section: &Section<'_>, ends: Option<Ends<'_>>) ->
         sender_scope,
         ignored,
         session_mode,
+        priority,
     })
 }
 
-fn chat_id(report: &mut Report, section: &Section<'_>, id: &str) -> Option<ChatId> {
+pub(super) fn chat_id(report: &mut Report, section: &Section<'_>, id: &str) -> Option<ChatId> {
     let parsed = ChatId::parse(id);
     parsed
         .map_err(|error| report.add(&section.key("chat"), error.to_string()))
@@ -162,11 +182,16 @@ fn pattern(report: &mut Report, section: &Section<'_>) -> Option<String> {
     None
 }
 
-fn refuse_repeated(report: &mut Report, section: &Section<'_>, first: Option<&Vec<String>>) {
+/// Reports an entry that is there twice; `what` says so, up to the line of the first one.
+pub(super) fn refuse_repeated(
+    report: &mut Report,
+    section: &Section<'_>,
+    first: Option<&Vec<String>>,
+    what: &str,
+) {
     if let Some(first) = first {
         let line = report.line(first);
-        let what = format!("ties the same channel, chat and agent as the wiring in line {line}");
-        report.add(section.at(), what);
+        report.add(section.at(), format!("{what} in line {line}"));
     }
 }
 
@@ -183,13 +208,11 @@ pub(super) fn notes(file: &Utf8Path, root: &Place, checked: &Checked) -> Vec<Str
     if checked.agents.is_empty() {
         notes.push(note(&["agents"], "there is no agent, so nobody can answer"));
     }
+    let heard: BTreeSet<_> = checked.wirings.iter().map(|w| &w.channel).collect();
+    let hearing: BTreeSet<_> = checked.wirings.iter().map(|w| &w.agent).collect();
     for channel in &checked.channels {
         let name = channel.name.as_str();
-        if checked
-            .wirings
-            .iter()
-            .all(|wiring| wiring.channel != channel.name)
-        {
+        if !heard.contains(&channel.name) {
             notes.push(note(
                 &["channels", name],
                 "no wiring starts here, so nobody answers",
@@ -198,11 +221,7 @@ pub(super) fn notes(file: &Utf8Path, root: &Place, checked: &Checked) -> Vec<Str
     }
     for agent in &checked.agents {
         let folder = agent.folder.as_str();
-        if checked
-            .wirings
-            .iter()
-            .all(|wiring| wiring.agent != agent.folder)
-        {
+        if !hearing.contains(&agent.folder) {
             notes.push(note(
                 &["agents", folder],
                 "no wiring leads here, so it hears nobody",

@@ -3,7 +3,17 @@
 use std::{collections::BTreeMap, fs, io};
 
 use anchorhold_channel::fake::{FakeClock, FakeEntropy};
-use anchorhold_core::ids::FolderName;
+use anchorhold_core::{
+    entity::{
+        AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode,
+    },
+    ids::{AgentGroupId, ChatId, ConversationId, FolderName, Handle, UserId, WiringId},
+    inbound::ChatKind,
+};
+use anchorhold_store::reconcile::desired::{
+    DesiredConversation, DesiredDestination, DesiredGroup, DesiredPerson, DesiredPolicy,
+    DesiredRole, DesiredTarget, DesiredWiring, FileConfig,
+};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -108,14 +118,14 @@ fn a_file_that_can_not_be_read_is_named() {
     assert!(matches!(read(&long.path), Err(SettingsError::Wrong(_))));
 }
 
-#[test]
-fn the_database_is_to_hold_what_the_file_says() {
-    let text = r#"
+const FULL: &str = r#"
 [channels.one]
 type = "cli"
 unknown_senders = "strict"
 [agents.helper]
 name = "Helper"
+assistant_name = "Hal"
+admin_scope = "disabled"
 provider = "offline"
 [agents.helper.limits]
 tries = 2
@@ -126,9 +136,33 @@ agent = "helper"
 engage = "mention"
 senders = "known"
 ignored = "accumulate"
-session = "per-thread"
+session = "shared"
+priority = -3
+[[conversations]]
+channel = "one"
+chat = "c"
+kind = "direct"
+declined = true
+[[people]]
+channel = "one"
+handle = "a:b"
+name = "Ann"
+roles = ["owner", "admin", "admin:helper"]
+member_of = ["helper"]
+[[destinations]]
+agent = "helper"
+name = "there"
+channel = "one"
+chat = "c"
+[[destinations]]
+agent = "helper"
+name = "self"
+to_agent = "helper"
 "#;
-    let place = Place::with(text.as_bytes());
+
+#[test]
+fn the_database_is_to_hold_what_the_file_says() {
+    let place = Place::with(FULL.as_bytes());
     let (config, _text) = read(&place.path).unwrap();
     let mut count = 0;
     let seed = || {
@@ -138,36 +172,75 @@ session = "per-thread"
     let file = desired(&config, seed);
     let limits = file.groups[0].limits;
     assert_eq!(limits.tries, 2);
+    assert_eq!(file, full(limits));
+}
+
+fn full(limits: GroupLimits) -> FileConfig {
     let folder = FolderName::parse("helper").unwrap();
     let one = ChannelName::parse("one").unwrap();
-    let expect = FileConfig {
+    let chat = ChatId::parse("c").unwrap();
+    FileConfig {
         groups: vec![DesiredGroup {
             fresh: AgentGroupId::mint(Timestamp::UNIX_EPOCH, [1; 10]),
             name: "Helper".to_owned(),
             folder: folder.clone(),
             provider: "offline".to_owned(),
             model: None,
-            runtime: anchorhold_core::entity::RuntimeChoice::Auto,
+            runtime: RuntimeChoice::Auto,
             limits,
+            assistant_name: Some("Hal".to_owned()),
+            admin_scope: AdminScope::Disabled,
         }],
         wirings: vec![DesiredWiring {
             fresh: WiringId::mint(Timestamp::UNIX_EPOCH, [2; 10]),
             channel: one.clone(),
-            chat: Some(anchorhold_core::ids::ChatId::parse("c").unwrap()),
-            group: folder,
-            engage: anchorhold_core::entity::EngageMode::Mention,
+            chat: Some(chat.clone()),
+            group: folder.clone(),
+            engage: EngageMode::Mention,
             pattern: None,
-            sender_scope: anchorhold_core::entity::SenderScope::Known,
-            ignored: anchorhold_core::entity::IgnoredPolicy::Accumulate,
-            session_mode: anchorhold_core::entity::SessionMode::PerThread,
-            priority: 0,
+            sender_scope: SenderScope::Known,
+            ignored: IgnoredPolicy::Accumulate,
+            session_mode: SessionMode::Shared,
+            priority: -3,
         }],
         policies: vec![DesiredPolicy {
-            channel: one,
+            channel: one.clone(),
             unknown_senders: UnknownSenderPolicy::Strict,
         }],
-    };
-    assert_eq!(file, expect);
+        conversations: vec![DesiredConversation {
+            fresh: ConversationId::mint(Timestamp::UNIX_EPOCH, [3; 10]),
+            channel: one.clone(),
+            chat: chat.clone(),
+            kind: ChatKind::Direct,
+            name: None,
+            unknown_senders: None,
+            declined: true,
+        }],
+        people: vec![DesiredPerson {
+            fresh: UserId::mint(Timestamp::UNIX_EPOCH, [4; 10]),
+            channel: one.clone(),
+            handle: Handle::parse("a:b").unwrap(),
+            name: Some("Ann".to_owned()),
+            roles: vec![
+                DesiredRole::Owner,
+                DesiredRole::Admin,
+                DesiredRole::AdminOf(folder.clone()),
+            ],
+            member_of: vec![folder.clone()],
+        }],
+        destinations: vec![
+            DesiredDestination {
+                group: folder.clone(),
+                name: "there".to_owned(),
+                target: DesiredTarget::Chat { channel: one, chat },
+            },
+            DesiredDestination {
+                group: folder.clone(),
+                name: "self".to_owned(),
+                target: DesiredTarget::Agent(folder),
+            },
+        ],
+    }
 }
 
 /// Each channel of this build can be built from nothing but its type, or says what it needs.

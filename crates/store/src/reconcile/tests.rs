@@ -1,22 +1,23 @@
 use anchorhold_core::{
-    entity::{AgentGroup, ManagedBy, UnknownSenderPolicy, Wiring},
+    entity::{AdminScope, AgentGroup, ManagedBy, UnknownSenderPolicy, Wiring},
     ids::{AgentGroupId, ChatId, FolderName, WiringId},
 };
 
 use crate::{
     Disposition, Error,
     reconcile::{
-        Changes, Conflict, DesiredGroup, DesiredPolicy, DesiredWiring, FileConfig, Reconciled,
-        WiringKey,
+        Changes, Reconciled,
+        conflict::{Conflict, WiringKey},
+        desired::{DesiredGroup, DesiredPolicy, DesiredWiring, FileConfig},
     },
     tests::fixture::{Place, at, bytes, channel, group, wiring},
 };
 
-fn folder(n: u64) -> FolderName {
+pub(crate) fn folder(n: u64) -> FolderName {
     group(n).folder
 }
 
-fn desired_group(n: u64) -> DesiredGroup {
+pub(crate) fn desired_group(n: u64) -> DesiredGroup {
     let AgentGroup {
         name,
         folder,
@@ -34,10 +35,12 @@ fn desired_group(n: u64) -> DesiredGroup {
         model,
         runtime,
         limits,
+        assistant_name: None,
+        admin_scope: AdminScope::Group,
     }
 }
 
-fn desired_wiring(n: u64, chat: Option<&str>) -> DesiredWiring {
+pub(crate) fn desired_wiring(n: u64, chat: Option<&str>) -> DesiredWiring {
     let like = wiring(n, chat, group(n).id);
     DesiredWiring {
         fresh: WiringId::mint(at(0), bytes(&format!("file {n} {chat:?}"))),
@@ -53,15 +56,15 @@ fn desired_wiring(n: u64, chat: Option<&str>) -> DesiredWiring {
     }
 }
 
-fn file(groups: &[u64]) -> FileConfig {
+pub(crate) fn file(groups: &[u64]) -> FileConfig {
     FileConfig {
         groups: groups.iter().map(|n| desired_group(*n)).collect(),
         wirings: groups.iter().map(|n| desired_wiring(*n, None)).collect(),
-        policies: Vec::new(),
+        ..FileConfig::default()
     }
 }
 
-fn changes(added: u64, changed: u64, removed: u64) -> Changes {
+pub(crate) fn changes(added: u64, changed: u64, removed: u64) -> Changes {
     Changes {
         added,
         changed,
@@ -195,13 +198,71 @@ async fn rows_of_run_time_are_never_touched() {
 }
 
 #[tokio::test]
+async fn what_was_made_at_run_time_is_what_the_file_wants() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let own = place.group(5).await;
+    let runtime = wiring(5, None, own);
+    store.add_wiring(&runtime, 3, at(0)).await.unwrap();
+    let before = dump(&place).await;
+    let mut wanted = file(&[5]);
+    wanted.wirings[0].priority = 3;
+    let done = store.reconcile_file(&wanted, at(1)).await.unwrap();
+    assert_eq!(done, Reconciled::default());
+    // The file's other opinions are counted, and change nothing.
+    wanted.groups[0].admin_scope = AdminScope::Global;
+    wanted.wirings[0].priority = 4;
+    let done = store.reconcile_file(&wanted, at(2)).await.unwrap();
+    let expect = Reconciled {
+        overruled: 2,
+        ..Reconciled::default()
+    };
+    assert_eq!(done, expect);
+    // Nor does their absence.
+    let none = FileConfig::default();
+    let done = store.reconcile_file(&none, at(3)).await.unwrap();
+    assert_eq!(done, Reconciled::default());
+    assert_eq!(dump(&place).await, before);
+}
+
+#[tokio::test]
+async fn the_agents_own_name_and_scope_are_the_files() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let mut wanted = file(&[1]);
+    wanted.groups[0].assistant_name = Some("Ann".to_owned());
+    wanted.groups[0].admin_scope = AdminScope::Disabled;
+    let config = "SELECT COUNT(*) FROM group_config WHERE assistant_name = 'Ann'
+         AND admin_scope = 'disabled' AND effort = 'high'";
+    store.reconcile_file(&wanted, at(0)).await.unwrap();
+    // What the file can't say is left alone.
+    place
+        .sql("UPDATE group_config SET effort = 'high'")
+        .await
+        .unwrap();
+    assert_eq!(place.number(config).await, 1);
+    let sql = "UPDATE group_config SET admin_scope = 'global', assistant_name = NULL";
+    place.sql(sql).await.unwrap();
+    let done = store.reconcile_file(&wanted, at(1)).await.unwrap();
+    assert_eq!(done.groups, changes(0, 1, 0));
+    assert_eq!(place.number(config).await, 1);
+    place.sql("DELETE FROM group_config").await.unwrap();
+    let done = store.reconcile_file(&wanted, at(1)).await.unwrap();
+    assert_eq!(done.groups, changes(0, 1, 0));
+    let done = store.reconcile_file(&wanted, at(1)).await.unwrap();
+    assert_eq!(done, Reconciled::default());
+}
+
+#[tokio::test]
 async fn conflicts_are_told_together_and_then_nothing_changes() {
     let place = Place::new().await;
     let store = &place.store;
     store.reconcile_file(&file(&[1]), at(0)).await.unwrap();
     let own = place.group(5).await;
-    let runtime = wiring(5, None, own);
-    store.add_wiring(&runtime, 0, at(0)).await.unwrap();
+    place
+        .sql("UPDATE agent_groups SET retired_at = 1 WHERE folder = 'g5'")
+        .await
+        .unwrap();
     let before = dump(&place).await;
     let mut wanted = file(&[2, 5, 2]);
     wanted.wirings.push(desired_wiring(7, Some("chat")));
@@ -216,15 +277,12 @@ async fn conflicts_are_told_together_and_then_nothing_changes() {
         group: folder(n),
     };
     let expect = [
-        Conflict::RuntimeGroup {
+        Conflict::RetiredGroup {
             folder: folder(5),
             group: own,
         },
         Conflict::RepeatedGroup { folder: folder(2) },
-        Conflict::RuntimeWiring {
-            key: key(5, None),
-            wiring: runtime.id,
-        },
+        Conflict::UnknownGroup { key: key(5, None) },
         Conflict::RepeatedWiring { key: key(2, None) },
         Conflict::UnknownGroup {
             key: key(7, Some("chat")),

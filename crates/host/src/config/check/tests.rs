@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anchorhold_core::{
     entity::{
-        EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode,
-        UnknownSenderPolicy,
+        AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope,
+        SessionMode, UnknownSenderPolicy,
     },
     ids::{ChannelName, ChatId, FolderName},
 };
@@ -33,6 +33,8 @@ name = "Hélper"
 provider = "paid"
 model = "large"
 runtime = "sandbox"
+assistant_name = "Hal"
+admin_scope = "global"
 [agents.helper.limits]
 memory = "1GiB"
 cpus = 0.29
@@ -51,6 +53,7 @@ engage = { pattern = "(?i)^help" }
 senders = "known"
 ignored = "accumulate"
 session = "agent-shared"
+priority = -7
 "#;
 
 /// Checks the problem of one line in `section`, without the section and the line number.
@@ -113,6 +116,8 @@ fn a_full_configuration_is_read_to_the_last_key() {
                 prompt_messages: 1,
                 tries: 20,
             },
+            assistant_name: Some("Hal".to_owned()),
+            admin_scope: AdminScope::Global,
         }]
     );
 }
@@ -131,6 +136,7 @@ fn a_full_wiring_is_read_to_the_last_key() {
             sender_scope: SenderScope::Known,
             ignored: IgnoredPolicy::Accumulate,
             session_mode: SessionMode::AgentShared,
+            priority: -7,
         }]
     );
 }
@@ -176,6 +182,8 @@ fn defaults_are_those_of_keys() {
             prompt_messages: 20,
             tries: 5,
         },
+        assistant_name: None,
+        admin_scope: AdminScope::Group,
     };
     assert_eq!(config.agents, [agent]);
 }
@@ -326,7 +334,8 @@ fn rules_of_agents() {
         (
             "token = \"x\"",
             "token: unknown key; there are \"name\", \"provider\", \"model\", \
-             \"runtime\", \"limits\"",
+             \"runtime\", \
+             \"assistant_name\", \"admin_scope\", \"limits\"",
         ),
         (
             "limits = 2020-02-02",
@@ -415,7 +424,7 @@ fn rules_of_limits() {
 }
 
 #[test]
-fn a_thousand_entries_are_enough() {
+fn ten_thousand_entries_are_enough() {
     let agents = |count: usize| -> String {
         let agent = |n| {
             [
@@ -425,19 +434,19 @@ fn a_thousand_entries_are_enough() {
         };
         (0..count).flat_map(agent).collect()
     };
-    assert_eq!(read(&agents(1000)).unwrap().agents.len(), 1000);
+    assert_eq!(read(&agents(10_000)).unwrap().agents.len(), 10_000);
     check(
-        &agents(1001),
-        &["agents: has 1001 entries; at most 1000 are accepted (line 1)"],
+        &agents(10_001),
+        &["agents: has 10001 entries; at most 10000 are accepted (line 1)"],
     );
-    let channels: Vec<String> = (0..1001).map(|n| format!("[channels.c{n}]\n")).collect();
+    let channels: Vec<String> = (0..10_001).map(|n| format!("[channels.c{n}]\n")).collect();
     check(
         &channels.concat(),
-        &["channels: has 1001 entries; at most 1000 are accepted (line 1)"],
+        &["channels: has 10001 entries; at most 10000 are accepted (line 1)"],
     );
-    let wirings = "[[wirings]]\n".repeat(1001);
+    let wirings = "[[wirings]]\n".repeat(10_001);
     check(
         &wirings,
-        &["wirings: has 1001 entries; at most 1000 are accepted (line 1)"],
+        &["wirings: has 10001 entries; at most 10000 are accepted (line 1)"],
     );
 }

@@ -28,7 +28,7 @@ fn line_breaks_of_all_systems_count() {
         "\r\n\r\nx = 1\r\n",
         &[
             "x: unknown key; there are \"host\", \"channels\", \"agents\", \
-        \"wirings\" (line 3)",
+        \"wirings\", \"conversations\", \"people\", \"destinations\" (line 3)",
         ],
     );
     check("\u{feff}[host]\n", &[]);
@@ -40,7 +40,7 @@ fn a_file_has_a_limit() {
     check(&text, &[]);
     check(
         &format!("{text}x"),
-        &["is larger than 1048576 bytes (line 1)"],
+        &["is larger than 8388608 bytes (line 1)"],
     );
 }
 

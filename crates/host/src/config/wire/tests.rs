@@ -1,6 +1,6 @@
 //! Every rule of the wirings.
 
-use anchorhold_core::entity::EngageMode;
+use anchorhold_core::entity::{EngageMode, SessionMode};
 
 use crate::config::tests::{check, read};
 
@@ -84,6 +84,14 @@ fn rules_of_one_wiring() {
             "session: must be text in quotes, and is a whole number",
         ),
         (
+            "priority = 2147483648",
+            "priority: must be from -2147483648 to 2147483647",
+        ),
+        (
+            "priority = \"1\"",
+            "priority: must be a whole number, and is text",
+        ),
+        (
             "sessions = 1",
             "sessions: unknown key; did you mean \"session\"?",
         ),
@@ -97,6 +105,13 @@ fn rules_of_one_wiring() {
         &long,
         &["wirings[0].engage.pattern: is 1025 bytes long; at most 1024 are accepted (line 7)"],
     );
+}
+
+#[test]
+fn a_thread_has_its_own_session_where_nothing_else_is_said() {
+    let wiring = &read(ENDS).unwrap().wirings[0];
+    assert_eq!(wiring.session_mode, SessionMode::PerThread);
+    assert_eq!(wiring.priority, 0);
 }
 
 #[test]
