@@ -48,6 +48,7 @@ CREATE UNIQUE INDEX approvals_pending ON approvals (action, subject) WHERE statu
 ALTER TABLE approvals ADD COLUMN pick TEXT CHECK (json_valid(pick));
 -- An approval that was given is carried out once; a host that dies in between does it again.
 ALTER TABLE approvals ADD COLUMN carried_out_at INTEGER;
+CREATE INDEX approvals_rejected ON approvals (action, subject, decided_at) WHERE status = 'rejected';
 CREATE INDEX approvals_to_carry_out ON approvals (decided_at)
     WHERE status = 'approved' AND carried_out_at IS NULL;
 -- The agent group that asked, where it was an agent: nobody of it counts as its approver.

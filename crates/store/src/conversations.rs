@@ -161,7 +161,7 @@ impl Store {
         };
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
         let done = sqlx::query(
-            "UPDATE conversations SET name = COALESCE(?2, name),
+            "UPDATE conversations SET name = NULLIF(COALESCE(?2, name), ''),
                  unknown_senders = COALESCE(?3, unknown_senders),
                  policy_managed_by = CASE WHEN ?3 IS NULL THEN policy_managed_by ELSE 'runtime' END,
                  declined_at = CASE ?4 WHEN 1 THEN COALESCE(declined_at, ?5) WHEN 0 THEN NULL

@@ -4,11 +4,17 @@
 use anchorhold_core::{
     address::Address,
     guard::act::Act,
-    ids::{ConversationId, QuestionId, SessionId},
+    ids::{ConversationId, QuestionId, SessionId, WiringId},
+    inbound::ChatKind,
 };
 use jiff::Timestamp;
 
-use crate::{Error, Store, rows::Fields};
+use crate::{
+    Error, Store,
+    rows::{Fields, chat_kind_text},
+    store::{Durability, begin},
+    work::END_ALL,
+};
 
 pub(crate) const CARD: &str = "SELECT EXISTS (SELECT 1 FROM approvals a
      JOIN deliveries d ON d.id = a.delivery_id
@@ -29,7 +35,75 @@ pub(crate) const LAST_ADDRESS: &str = "SELECT channel, chat, thread FROM message
 pub(crate) const OF_CONVERSATION: &str = "SELECT id FROM sessions
      WHERE conversation_id = ?1 AND closed_at IS NULL";
 
+pub(crate) const FORGET_SUBSCRIPTIONS: &str = "DELETE FROM subscriptions
+     WHERE agent_group_id = (SELECT agent_group_id FROM wirings WHERE id = ?1)
+         AND conversation_id IN (SELECT c.id FROM conversations c
+             JOIN wirings w ON w.channel = c.channel AND (w.chat IS NULL OR w.chat = c.chat)
+             WHERE w.id = ?1)";
+
 impl Store {
+    /// Ends an open session on request: what waits in it is done for this reason, and the next
+    /// message of its key begins a fresh one. What it has said is still delivered. `false` if it was
+    /// not open.
+    pub async fn end_session(
+        &self,
+        session: SessionId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let failed = |source| Error::CloseSession { session, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
+        let closed =
+            sqlx::query("UPDATE sessions SET closed_at = ?2 WHERE id = ?1 AND closed_at IS NULL")
+                .bind(session.to_string())
+                .bind(now.as_millisecond())
+                .execute(&mut *tx)
+                .await
+                .map_err(failed)?;
+        sqlx::query(END_ALL)
+            .bind(session.to_string())
+            .bind(why)
+            .bind(now.as_millisecond())
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(closed.rows_affected() > 0)
+    }
+
+    /// The agent of a wiring follows nothing any more that it heard by that wiring.
+    pub async fn forget_subscriptions(&self, wiring: WiringId) -> Result<u64, Error> {
+        let failed = |source| Error::UpdateWiring { wiring, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let done = sqlx::query(FORGET_SUBSCRIPTIONS)
+            .bind(wiring.to_string())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(done.rows_affected())
+    }
+
+    /// The platform says what kind of chat a conversation is, which was only guessed before.
+    pub async fn correct_kind(
+        &self,
+        conversation: ConversationId,
+        kind: ChatKind,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::ChangeConversation {
+            conversation,
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query("UPDATE conversations SET kind = ?2 WHERE id = ?1")
+            .bind(conversation.to_string())
+            .bind(chat_kind_text(kind))
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
     /// Has the card of an approval reached somebody, or is it on its way?
     pub async fn approval_card_is_out(&self, approval: QuestionId) -> Result<bool, Error> {
         let failed = |source| Error::Approval { approval, source };
@@ -123,3 +197,6 @@ impl Store {
             .map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,7 +198,7 @@ async fn apply_change(
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "UPDATE agent_groups SET name = COALESCE(?2, name), provider = COALESCE(?3, provider),
-             model = COALESCE(?4, model), runtime = COALESCE(?5, runtime),
+             model = NULLIF(COALESCE(?4, model), ''), runtime = COALESCE(?5, runtime),
              prompt_messages = COALESCE(?6, prompt_messages), tries = COALESCE(?7, tries)
          WHERE id = ?1 AND managed_by = 'runtime' AND retired_at IS NULL",
     )
@@ -218,7 +218,7 @@ async fn apply_change(
         "INSERT INTO group_config (agent_group_id, assistant_name, admin_scope, updated_at)
          VALUES (?1, ?2, COALESCE(?3, 'group'), ?4)
          ON CONFLICT (agent_group_id) DO UPDATE SET
-             assistant_name = COALESCE(?2, assistant_name),
+             assistant_name = NULLIF(COALESCE(?2, assistant_name), ''),
              admin_scope = COALESCE(?3, admin_scope), updated_at = ?4",
     )
     .bind(group.to_string())

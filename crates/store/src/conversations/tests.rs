@@ -150,6 +150,14 @@ async fn each_part_of_a_conversation_changes_alone() {
     assert_eq!(row.name.as_deref(), Some("Gen"));
     let public = UnknownSenderPolicy::Public;
     assert_eq!(row.conversation.unknown_senders, public);
+    let taken_away = ConversationChange {
+        name: Some(String::new()),
+        ..ConversationChange::default()
+    };
+    let changed = store.change_conversation(id, &taken_away, at(3)).await;
+    assert!(changed.unwrap());
+    let row = store.conversation_by_id(id).await.unwrap().unwrap();
+    assert_eq!(row.name, None);
     let nothing = ConversationId::mint(at(1), bytes("nothing"));
     assert!(
         !store

@@ -145,6 +145,15 @@ async fn a_group_changes_in_parts_and_one_of_the_file_in_the_file() {
     assert_eq!(store.group(id).await.unwrap(), Some(expect));
     let config = store.group_config(id).await.unwrap().unwrap();
     assert_eq!(config.assistant_name.as_deref(), Some("Ann"));
+    let taken_away = GroupChange {
+        assistant_name: Some(String::new()),
+        model: Some(String::new()),
+        ..GroupChange::default()
+    };
+    assert!(store.update_group(id, &taken_away, at(3)).await.unwrap());
+    let config = store.group_config(id).await.unwrap().unwrap();
+    assert_eq!(config.assistant_name, None);
+    assert_eq!(store.group(id).await.unwrap().unwrap().model, None);
     assert_eq!(store.admin_scope(id).await.unwrap(), AdminScope::Global);
     let of_file = AgentGroup {
         managed_by: ManagedBy::File,
