@@ -4,6 +4,10 @@
 
 use std::time::Duration;
 
+use anchorhold_admin::{
+    client::AskError,
+    request::{Reply, Request},
+};
 use anchorhold_sessiondb::{self as sessiondb, Requests};
 use camino::Utf8Path;
 use jiff::Timestamp;
@@ -12,12 +16,42 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::Error;
+use crate::{Error, report};
 
 /// How long to wait for the reply.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to look for it, and to try again while a file is in use.
 const POLL: Duration = Duration::from_millis(50);
+
+/// Asks the host for `request`, and waits for its reply; see [`exchange`].
+pub fn ask(
+    in_dir: &Utf8Path,
+    out_dir: &Utf8Path,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, AskError> {
+    let refused = |why: serde_json::Error| AskError::Unavailable(why.to_string());
+    let json = serde_json::to_string(request).map_err(refused)?;
+    let reply = exchange(in_dir, out_dir, &json, now).map_err(|error| ask_error(&error))?;
+    serde_json::from_str(&reply)
+        .map_err(|_why| AskError::Unanswered("the reply is not understood".to_owned()))
+}
+
+/// Where the files fail, it is not known whether the request was written before.
+fn ask_error(error: &Error) -> AskError {
+    let why = report(error);
+    match error {
+        Error::NoReply { .. } | Error::Session { .. } => AskError::Unanswered(why),
+        Error::UnknownArgument { .. }
+        | Error::MissingValue { .. }
+        | Error::MissingGeneration
+        | Error::BadGeneration { .. }
+        | Error::Finish { .. }
+        | Error::NotAsked
+        | Error::Runtime { .. }
+        | Error::Signals { .. } => AskError::Unavailable(why),
+    }
+}
 
 /// Asks the host for what `request_json` says, and waits up to half a minute for its reply. `now` is
 /// noted beside the request.

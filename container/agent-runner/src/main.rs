@@ -1,9 +1,21 @@
 //! The agent-runner's program: log, arguments, paths, session files, provider, loop, exit status.
+//!
+//! Under the name [`ADMIN_NAME`] it is the administration command instead, which agents run.
 
-use std::{convert::Infallible, env, process::ExitCode, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    env,
+    ffi::{OsStr, OsString},
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
 
+use anchorhold_admin::client;
 use anchorhold_agent_runner::{
-    Error,
+    Error, admin,
     args::Args,
     children::{Children, Orphans},
     log,
@@ -16,9 +28,11 @@ use anchorhold_agent_runner::{
 use anchorhold_core::{
     clock::Clock,
     retry::{Backoff, Next},
+    sandbox::{IN_DIR, OUT_DIR},
 };
 use anchorhold_sessiondb::{RunnerSide, bell};
 use anyhow::Context;
+use camino::Utf8Path;
 use jiff::Timestamp;
 use tokio::{
     net::UnixDatagram,
@@ -35,7 +49,14 @@ const OPEN: Backoff = Backoff {
     tries: 30,
 };
 
+/// The name under which the program is the administration command.
+const ADMIN_NAME: &str = "anchorhold";
+
 fn main() -> ExitCode {
+    let name = env::args_os().next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some(OsStr::new(ADMIN_NAME)) {
+        return administer(env::args_os().skip(1));
+    }
     log::init();
     match run() {
         Ok(Ended::Told) => ExitCode::SUCCESS,
@@ -45,6 +66,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs one administration command.
+fn administer(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (in_dir, out_dir) = (Utf8Path::new(IN_DIR), Utf8Path::new(OUT_DIR));
+    let shown = client::run(args, ADMIN_NAME, |request| {
+        admin::ask(in_dir, out_dir, request, SystemClock.now())
+    });
+    // silent: whoever reads it has gone; the exit status says the rest.
+    drop(io::stdout().write_all(shown.stdout.as_bytes()));
+    drop(io::stderr().write_all(shown.stderr.as_bytes()));
+    ExitCode::from(shown.code)
 }
 
 fn run() -> anyhow::Result<Ended> {
@@ -69,7 +102,7 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     let children = Arc::new(Children::default());
     let environment = env::vars_os()
         .map(|(name, value)| {
-            let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
+            let text = |part: OsString| part.to_string_lossy().into_owned();
             (text(name), text(value))
         })
         .collect();

@@ -3,7 +3,7 @@
 
 use std::{
     cell::Cell,
-    os::unix::net::UnixDatagram,
+    os::unix::{net::UnixDatagram, process::CommandExt},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
@@ -247,4 +247,32 @@ fn wrong_arguments_are_an_error_with_a_reason() {
     assert_eq!(code(&output), (Some(1), &b""[..]));
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(log.contains("--generation N is missing"), "{log}");
+}
+
+#[test]
+fn under_its_other_name_it_is_the_administration_command() {
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_agent-runner"))
+            .arg0("/some/where/anchorhold")
+            .args(args)
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    };
+    let (code, help, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    for command in ["groups", "wirings", "destinations", "sessions"] {
+        assert!(help.contains(command), "{help}");
+    }
+    // What only people may do on the host is not offered.
+    assert!(!help.contains("pair"), "{help}");
+    let (code, out, wrong) = run(&["groups", "lst"]);
+    assert_eq!((code, out.as_str()), (64, ""));
+    assert!(wrong.contains("lst"), "{wrong}");
+    // There is no host's file here to ask through.
+    let (code, out, failed) = run(&["groups", "list"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(failed.contains("session's files"), "{failed}");
 }

@@ -3,13 +3,14 @@ use std::{
     time::Duration,
 };
 
+use anchorhold_admin::client::AskError;
 use anchorhold_sessiondb::{HostSide, bell};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use crate::{
     Error,
-    admin::{PATIENCE, POLL, ask_and_wait, exchange},
+    admin::{PATIENCE, POLL, ask_and_wait, ask_error, exchange},
     report,
 };
 
@@ -53,6 +54,19 @@ fn a_request_gets_its_reply() {
         );
         assert_eq!(reply.unwrap(), "{\"groups\":[]}");
     });
+}
+
+#[test]
+fn what_may_have_been_asked_for_is_said_to_be() {
+    let check = |error: Error, unanswered: bool| {
+        let said = matches!(ask_error(&error), AskError::Unanswered(_));
+        assert_eq!(said, unanswered, "{error}");
+    };
+    check(Error::NoReply { seconds: 30 }, true);
+    check(Error::NotAsked, false);
+    let nowhere = Utf8Path::new("/nowhere");
+    let absent = exchange(nowhere, nowhere, REQUEST, Timestamp::UNIX_EPOCH);
+    check(absent.unwrap_err(), true);
 }
 
 #[tokio::test(start_paused = true)]
