@@ -16,8 +16,10 @@ enum Allowed {
 fn allowed(name: &str) -> Option<Allowed> {
     let allowed = match name {
         "core" | "xtask" => Allowed::Only(&[]),
-        "channel" | "sessiondb" | "store" | "runner" | "broker" => Allowed::Only(&["core"]),
-        "agent-runner" => Allowed::Only(&["core", "sessiondb"]),
+        "admin" | "channel" | "sessiondb" | "store" | "runner" | "broker" => {
+            Allowed::Only(&["core"])
+        }
+        "agent-runner" => Allowed::Only(&["core", "admin", "sessiondb"]),
         "host" => Allowed::AllBut(|name| matches!(name, "agent-runner" | "sim" | "xtask")),
         // It runs the host's stages and the agent-runner's loop, on no real platform.
         "sim" => Allowed::AllBut(|name| name == "xtask" || name.starts_with("channel-")),

@@ -7,6 +7,7 @@ const NONE: [&str; 0] = [];
 
 const CRATES: &[&str] = &[
     "core",
+    "admin",
     "channel",
     "channel-cli",
     "channel-other",
@@ -51,6 +52,7 @@ fn full(name: &str) -> String {
 fn the_arrows_of_the_architecture_are_allowed() {
     for (from, to) in [
         ("core", "serde"),
+        ("admin", "core"),
         ("channel", "core"),
         ("channel-cli", "channel"),
         ("channel-cli", "core"),
@@ -58,7 +60,9 @@ fn the_arrows_of_the_architecture_are_allowed() {
         ("store", "core"),
         ("runner", "core"),
         ("broker", "core"),
+        ("agent-runner", "admin"),
         ("agent-runner", "sessiondb"),
+        ("host", "admin"),
         ("host", "channel-cli"),
         ("host", "broker"),
         ("sim", "host"),
@@ -72,10 +76,13 @@ fn the_arrows_of_the_architecture_are_allowed() {
 fn all_others_are_found() {
     for (from, to) in [
         ("core", "sessiondb"),
+        ("admin", "sessiondb"),
+        ("channel", "admin"),
         ("channel", "sessiondb"),
         ("channel-cli", "channel-other"),
         ("channel-cli", "store"),
         ("sessiondb", "channel"),
+        ("store", "admin"),
         ("store", "sessiondb"),
         ("runner", "sessiondb"),
         ("broker", "runner"),
