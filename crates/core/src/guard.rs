@@ -127,6 +127,19 @@ pub fn hash(act: &Act) -> String {
     digest(act)
 }
 
+/// The act as it is put on record: what it would change, and of a text to an agent only the length.
+pub fn record(act: &Act) -> String {
+    if let Act::RestartGroup {
+        group,
+        message: Some(message),
+    } = act
+    {
+        return format!("{group}, with {} bytes of text", message.len());
+    }
+    // silent: acts hold only text, numbers and lists, which always serialize
+    serde_json::to_string(act).unwrap_or_default()
+}
+
 /// SHA-256 of a value's JSON, in hexadecimal. Fields have one order, so equal values have one hash.
 fn digest(value: &impl Serialize) -> String {
     let mut hasher = Sha256::new();

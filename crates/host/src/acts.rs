@@ -88,7 +88,7 @@ impl Acts {
             Act::CloseSession { session, .. } => self.close_session(*session).await,
             Act::CreateWiring(new) => self.create_wiring(new).await,
             Act::UpdateWiring { wiring, rules, .. } => self.update_wiring(*wiring, rules).await,
-            Act::DeleteWiring { wiring, .. } => self.delete(What::Wiring(*wiring), "wiring").await,
+            Act::DeleteWiring { wiring, .. } => self.delete_wiring(*wiring).await,
             Act::UpdateConversation {
                 conversation,
                 change,
@@ -161,7 +161,9 @@ impl Acts {
     }
 
     async fn group(&self, group: AgentGroupId) -> Result<AgentGroup, ActError> {
-        let found = self.base.store.group(group).await?;
+        // A deleted one keeps its record for what it once said, and is nobody to connect.
+        let present = self.base.store.groups().await?;
+        let found = present.into_iter().find(|known| known.id == group);
         found.ok_or(ActError::NotFound("group"))
     }
 }

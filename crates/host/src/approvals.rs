@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anchorhold_core::{
     access,
+    address::Address,
     entity::ApprovalStatus,
     guard::{self, Actor, Ruling, act::Act},
     ids::{AgentGroupId, ChannelName, ConversationId, OutboundId, QuestionId, SessionId, UserId},
@@ -189,7 +190,7 @@ impl Approvals {
                 expires_ms: None,
             };
             let delivery = NewDelivery {
-                id: mint!(self.base, OutboundId),
+                id: self.card_id(&approval)?,
                 address,
                 in_reply_to: None,
                 kind: outgoing.kind().to_owned(),
@@ -203,6 +204,39 @@ impl Approvals {
         }
         warn!(approval = %id, "nobody who may decide can be reached; the operator can, with `anchorhold approvals`");
         Ok(())
+    }
+
+    /// The id of the next card of a request. The first has the request's own, so that it is one
+    /// however many ask at once; one that takes the place of a card that never arrived is new.
+    fn card_id(&self, approval: &Approval) -> Result<OutboundId, Failure> {
+        if approval.delivery.is_some() {
+            return Ok(mint!(self.base, OutboundId));
+        }
+        Ok(OutboundId::parse(&approval.id.to_string())?)
+    }
+
+    /// May this be decided by words at that place? An agent's question may anywhere; an approval only
+    /// in the chat where its card is, where whoever decides has seen what it is about. Who may not
+    /// decide at all is none of this: that is refused, and recorded, wherever it is tried.
+    pub async fn may_be_decided_at(
+        &self,
+        id: QuestionId,
+        (user, place): (UserId, &Address),
+    ) -> Result<bool, Failure> {
+        let Some(approval) = self.base.store.approval(id).await? else {
+            return Ok(true);
+        };
+        let standing = self.base.store.standing(user).await?;
+        if !guard::is_entitled(&standing, &approval.act) {
+            return Ok(true);
+        }
+        let Some(card) = approval.delivery else {
+            return Ok(false);
+        };
+        let card = self.base.store.delivery(card).await?;
+        Ok(card.is_some_and(|card| {
+            card.address.channel == place.channel && card.address.chat == place.chat
+        }))
     }
 
     /// Takes the choice of option `option` of an approval by `decider`; `None` if `id` is none.
@@ -310,7 +344,7 @@ impl Approvals {
 
     /// Puts a ruling on record. A record that fails is no reason to undo what was decided.
     pub async fn audit(&self, actor: &str, act: &Act, ruling: AuditRuling) {
-        let detail = guard::hash(act);
+        let detail = guard::record(act);
         let now = self.base.now();
         let entry = AuditEntry {
             actor,

@@ -136,10 +136,10 @@ impl Commands {
                 "What its model costs is not on record."
             };
             lines.push(format!(
-                "{} has taken {} messages of this conversation and sent {} answers. {cost}",
+                "{} has taken in {} of this conversation and sent {}. {cost}",
                 name(group),
-                counts.done,
-                counts.sent
+                counted(counts.done, "message"),
+                counted(counts.sent, "answer")
             ));
         }
         Ok(lines)
@@ -176,10 +176,8 @@ impl Commands {
             lines.push(match stopping {
                 Stopping::Told => format!("{} is told to stop.", name(group)),
                 Stopping::Withdrawn(count) => {
-                    format!(
-                        "{} had not begun; {count} messages are taken back.",
-                        name(group)
-                    )
+                    let taken_back = counted(count, "message");
+                    format!("{} had not begun; taken back: {taken_back}.", name(group))
                 }
                 Stopping::Nothing => format!("{} is doing nothing.", name(group)),
             });
@@ -237,6 +235,13 @@ fn help(audience: &[Hears]) -> Vec<String> {
     }
     lines.push("Anything else that begins with a slash is text for the agent.".to_owned());
     lines
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("one {what}"),
+        more => format!("{more} {what}s"),
+    }
 }
 
 fn name(group: &AgentGroup) -> String {

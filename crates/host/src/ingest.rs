@@ -6,6 +6,7 @@
 //! offers again, and every step finds what it had done before.
 
 mod append;
+mod carry;
 mod chores;
 mod held;
 mod judge;
@@ -29,6 +30,7 @@ use anchorhold_store::{
     ingest::{EventOutcome, EventRecord, NewMessage, Recorded},
 };
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span};
 
@@ -63,6 +65,8 @@ pub struct Ingest {
     acts: Acts,
     sessions: Sessions,
     patterns: Patterns,
+    /// Held while something that was approved is carried out.
+    carrying_out: Mutex<()>,
 }
 
 /// What the way in hands on to.
@@ -154,16 +158,24 @@ impl Ingest {
             acts: stages.acts,
             sessions: stages.sessions,
             patterns: Patterns::default(),
+            carrying_out: Mutex::default(),
         })
     }
 
-    async fn take(&self, event: InboundEvent) -> Result<Accepted, Failure> {
+    async fn take(&self, mut event: InboundEvent) -> Result<Accepted, Failure> {
+        if !self.registry.traits_of(&event.address.channel).threads {
+            // A channel that has no threads can't answer in one, whatever a message of it says.
+            event.address.thread = None;
+        }
         let Address { channel, chat, .. } = &event.address;
         let store = &self.base.store;
         if store.event_seen(channel, chat, &event.message_id).await? {
             return Ok(Accepted::Duplicate);
         }
         if let Some(said) = self.pairing.hear(&event).await? {
+            return self.handled(&event, said).await;
+        }
+        if let Some(said) = self.decision_in_words(&event).await? {
             return self.handled(&event, said).await;
         }
         let wirings = store.wirings_for(channel, chat).await?;
@@ -191,10 +203,9 @@ impl Ingest {
     async fn store(&self, event: InboundEvent, routed: Routed) -> Result<Accepted, Failure> {
         let event = Arc::new(event);
         let (messages, overheard) = self.append_all(&event, &routed).await?;
-        self.ask_to_admit(&event, &routed).await?;
+        let reason = self.ask_to_admit(&event, &routed).await?;
         let stored: Vec<SessionId> = messages.iter().map(|message| message.session).collect();
         let nobody = messages.is_empty();
-        let reason = routed.declined.iter().map(|(_, reason)| *reason).min();
         let reason = reason.filter(|_| nobody);
         let recorded = self.record(&event, messages, reason).await?;
         self.forget(overheard).await?;
@@ -211,16 +222,20 @@ impl Ingest {
 
     /// The host itself has dealt with a message, and answers it.
     async fn handled(&self, event: &InboundEvent, said: String) -> Result<Accepted, Failure> {
-        self.say(&event.address, said).await?;
+        self.answer_message(event, said).await?;
         Ok(match self.record(event, Vec::new(), None).await? {
             Recorded::New => Accepted::Stored,
             Recorded::Duplicate => Accepted::Duplicate,
         })
     }
 
-    /// Says something in the host's own voice.
-    async fn say(&self, address: &Address, text: String) -> Result<(), Failure> {
-        let outgoing = Outgoing::notice(text);
+    /// Answers a message in the host's own voice.
+    async fn answer_message(&self, event: &InboundEvent, text: String) -> Result<(), Failure> {
+        let outgoing = Outgoing::answer(text, event.message_id.clone());
+        self.say(&event.address, &outgoing).await
+    }
+
+    async fn say(&self, address: &Address, outgoing: &Outgoing) -> Result<(), Failure> {
         let told = NewDelivery {
             id: mint!(self.base, OutboundId),
             address: address.clone(),

@@ -1,6 +1,6 @@
 //! What the host itself says to people: short, honest, without internals that only help attackers.
 
-use anchorhold_core::{liveness::Verdict, sandbox::ExitStatus};
+use anchorhold_core::{liveness::Verdict, route::Reason, sandbox::ExitStatus};
 
 /// Why a sandbox did not bring its turn to an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +79,35 @@ pub fn too_many_wait() -> String {
         .to_owned()
 }
 
+/// No agent hears the conversation yet, and nobody who could change that can be reached.
+pub fn awaits_wiring_unseen() -> String {
+    "No agent hears this conversation yet, and nobody who could change that can be reached at the \
+     moment. Your message waits."
+        .to_owned()
+}
+
+/// The person is not known, and nobody who could let them in can be reached.
+pub fn awaits_approval_unseen() -> String {
+    "You are not known here yet, and nobody who could let you in can be reached at the moment. \
+     Your message waits."
+        .to_owned()
+}
+
+/// A message that waited is not heard after all.
+pub fn not_heard(reason: Reason) -> String {
+    format!("Your message is not answered: {}.", reason.sentence())
+}
+
 /// A request was refused.
 pub fn refused() -> String {
     "Your request was refused; your message is not answered.".to_owned()
+}
+
+/// A request was approved, and could not be carried out.
+pub fn not_carried_out() -> String {
+    "Your request was approved but could not be carried out; your message is not answered. \
+     Write again to ask anew."
+        .to_owned()
 }
 
 /// A request was not decided.

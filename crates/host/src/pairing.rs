@@ -1,7 +1,7 @@
 //! How the first owner is made: a one-time code, printed by the operator and sent by the person in a
 //! direct chat, proves that both are the same or trust each other.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anchorhold_core::{
     access::Role,
@@ -13,6 +13,7 @@ use anchorhold_core::{
 };
 use anchorhold_store::{conversations::NewConversation, pairing::Pairing as Open, people::NewUser};
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::{
@@ -36,6 +37,7 @@ pub struct Pairing {
     base: Base,
     registry: Registry,
     acts: Acts,
+    trying: Arc<Mutex<()>>,
 }
 
 /// A code that was just made, for the operator's eyes only.
@@ -65,6 +67,7 @@ impl Pairing {
             base,
             registry,
             acts,
+            trying: Arc::default(),
         }
     }
 
@@ -109,6 +112,8 @@ impl Pairing {
             return Ok(None);
         }
         let channel = &event.address.channel;
+        // One try at a time, so that five are five.
+        let _one_at_a_time = self.trying.lock().await;
         let Some(open) = self.base.store.pairing(channel).await? else {
             return Ok(None);
         };
@@ -116,7 +121,8 @@ impl Pairing {
             return Ok(None);
         }
         let hash = guard::code_hash(&open.salt, code);
-        if hash != open.code_hash {
+        let now = self.base.now();
+        if !self.base.store.take_pairing(channel, &hash, now).await? {
             let left = self.base.store.miss_pairing(channel).await?;
             warn!(%channel, left, "wrong pairing code");
             let said = match left {
@@ -125,12 +131,8 @@ impl Pairing {
             };
             return Ok(Some(said.to_owned()));
         }
-        let now = self.base.now();
-        // What it makes is made first: a host that dies in between lets the code be sent again.
+        // The code is used up first: it makes one owner, whatever happens next.
         let agent = self.own(event).await?;
-        if !self.base.store.take_pairing(channel, &hash, now).await? {
-            return Ok(Some("That code has been used.".to_owned()));
-        }
         info!(%channel, "owner paired");
         Ok(Some(format!(
             "You are the owner now. {} hears you here: write to it. /help lists what else you can do.",
@@ -172,7 +174,7 @@ impl Pairing {
         Ok(agent)
     }
 
-    /// The oldest agent there is; one is made where there is none.
+    /// The first agent by its folder; one is made where there is none.
     async fn first_agent(&self) -> Result<AgentGroup, Failure> {
         let store = &self.base.store;
         if let Some(first) = store.groups().await?.into_iter().next() {

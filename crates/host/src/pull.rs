@@ -296,6 +296,7 @@ fn outgoing(op: Outbound, id: OutboundId) -> Outgoing {
             text,
             files,
             voice: anchorhold_core::outbound::Voice::Agent,
+            reply_to: None,
         },
         Outbound::Edit { target, text } => Outgoing::Edit {
             target: target.get(),

@@ -473,7 +473,7 @@ impl Sandboxes {
 /// Everything that is in the environment inside.
 fn environment() -> Vec<(String, String)> {
     [
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/anchorhold/bin"),
+        ("PATH", "/anchorhold/bin:/usr/local/bin:/usr/bin:/bin"),
         ("HOME", WORKSPACE_DIR),
         ("LANG", "C.UTF-8"),
         ("TMPDIR", "/tmp"),

@@ -1,6 +1,6 @@
 //! Acts on sessions and their sandboxes: a fresh conversation, a stopped turn, a replaced sandbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anchorhold_core::{
     address::Address,
@@ -10,12 +10,14 @@ use anchorhold_core::{
 use anchorhold_runner::lifecycle::Lifecycle;
 use anchorhold_sessiondb::{Control, Inbound, NewInbound, Note, Seq, bell};
 use anchorhold_store::ingest::{MessageRole, NewMessage};
-use tracing::info;
+use tokio::time::sleep;
+use tracing::{info, warn};
 
 use crate::{
     base::{Base, mint},
     blocking::{Lost, blocking},
     live::Ending,
+    report::report,
     sandboxes::Sandboxes,
     wake::Wake,
 };
@@ -26,6 +28,10 @@ pub const HOST_WORD: &str = "anchorhold: ";
 
 /// How many messages of a session are closed in its file at a time.
 const CLOSE_LIMIT: u32 = 10_000;
+
+/// How often a file that is in use is tried, and how long apart.
+const SAY_TRIES: u32 = 20;
+const SAY_WAIT: Duration = Duration::from_millis(50);
 
 /// Changes sessions. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -90,29 +96,33 @@ impl Sessions {
     /// The next message of its key begins a fresh one.
     pub async fn close(&self, session: SessionId) -> Result<bool, SessionError> {
         let (store, now) = (&self.base.store, self.base.now());
-        if !store.close_session(session, now).await? {
+        let why = "the conversation was begun afresh";
+        if !store.end_session(session, why, now).await? {
             return Ok(false);
         }
-        self.withdraw(session, "the conversation was begun afresh")
-            .await?;
-        self.base.live.condemn(session, Ending::Asked);
-        self.lifecycle.kill(session);
+        self.end(vec![session]).await;
         info!(%session, "session closed");
         Ok(true)
     }
 
     /// Takes back what a session still owes, for this reason; how many messages it were.
     async fn withdraw(&self, session: SessionId, why: &str) -> Result<u64, SessionError> {
-        let files = self.base.files(session);
-        if files.in_dir().join("inbound.db").exists() {
-            blocking(move || {
-                let open: Vec<Seq> = files.open_messages(CLOSE_LIMIT)?;
-                files.close(&open)
-            })
-            .await??;
-        }
+        self.close_in_file(session).await?;
         let (store, now) = (&self.base.store, self.base.now());
         Ok(store.end_pending(session, why, now).await?)
+    }
+
+    async fn close_in_file(&self, session: SessionId) -> Result<(), SessionError> {
+        let files = self.base.files(session);
+        if !files.in_dir().join("inbound.db").exists() {
+            return Ok(());
+        }
+        blocking(move || {
+            let open: Vec<Seq> = files.open_messages(CLOSE_LIMIT)?;
+            files.close(&open)
+        })
+        .await??;
+        Ok(())
     }
 
     /// Stops what a session is doing: the running turn where a sandbox runs, else what waits.
@@ -242,14 +252,16 @@ impl Sessions {
         Ok(self.base.store.conversation_sessions(conversation).await?)
     }
 
-    /// Ends the sandboxes of sessions that are closed on record already, and what waited in them.
-    pub async fn end(&self, sessions: Vec<SessionId>) -> Result<(), SessionError> {
+    /// Ends the sandboxes of sessions that are closed on record already.
+    pub async fn end(&self, sessions: Vec<SessionId>) {
         for session in sessions {
-            self.withdraw(session, "the conversation was ended").await?;
             self.base.live.condemn(session, Ending::Asked);
             self.lifecycle.kill(session);
+            // On record nothing waits any more; in the file it is only tidier so.
+            if let Err(failure) = self.close_in_file(session).await {
+                warn!(%session, error = %report(&failure), "file of an ended session not tidied");
+            }
         }
-        Ok(())
     }
 
     async fn tell(
@@ -279,19 +291,30 @@ impl Sessions {
         word: Word,
     ) -> Result<bool, SessionError> {
         let platform_id = PlatformMessageId::parse(&word.key)?;
-        let (files, to, now) = (self.base.files(session), address.clone(), self.base.now());
-        let appended = blocking(move || {
-            let message = NewInbound {
-                address: &to,
-                platform_id: &platform_id,
-                triggers: true,
-                fresh_only: word.fresh_only,
-                payload: word.payload,
-                attachments: &[],
-            };
-            files.append(message, now)
-        })
-        .await??;
+        let now = self.base.now();
+        let word = Arc::new((word, platform_id, address.clone()));
+        let mut tries = 0;
+        let appended = loop {
+            let (files, word) = (self.base.files(session), Arc::clone(&word));
+            let appended = blocking(move || {
+                let (word, platform_id, address) = &*word;
+                let message = NewInbound {
+                    address,
+                    platform_id,
+                    triggers: true,
+                    fresh_only: word.fresh_only,
+                    payload: word.payload.clone(),
+                    attachments: &[],
+                };
+                files.append(message, now)
+            })
+            .await?;
+            tries += 1;
+            match appended {
+                Err(failure) if failure.is_later() && tries < SAY_TRIES => sleep(SAY_WAIT).await,
+                appended => break appended?,
+            }
+        };
         let tracked = NewMessage {
             id: mint!(self.base, MessageId),
             session,

@@ -43,7 +43,10 @@ pub async fn watch(
             }
         }
         match pull.session(session).await {
-            Ok(true) => continue,
+            Ok(true) => {
+                base.inside.ring(session);
+                continue;
+            }
             // Rung for nothing that was said: it may have asked for something.
             Ok(false) => base.inside.ring(session),
             Err(PullError::Files(failure)) => note(&base, session, &failure),

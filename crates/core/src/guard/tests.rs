@@ -295,3 +295,15 @@ fn a_code_hashes_with_its_salt() {
     assert_ne!(code_hash("a", "1b"), code_hash("a1", "b"));
     assert_eq!(code_hash("a", "123456"), code_hash("a", "123456"));
 }
+
+#[test]
+fn what_an_agent_is_told_is_not_on_record() {
+    let act = Act::RestartGroup {
+        group: group(1),
+        message: Some("the secret plan".to_owned()),
+    };
+    let recorded = record(&act);
+    assert!(!recorded.contains("secret"), "{recorded}");
+    assert!(recorded.contains("15 bytes"), "{recorded}");
+    assert!(record(&new_group(None)).contains("fresh"));
+}

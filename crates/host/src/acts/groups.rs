@@ -83,7 +83,7 @@ impl Acts {
     pub(super) async fn delete_group(&self, group: AgentGroupId) -> Result<Done, ActError> {
         let sessions = self.sessions.of_group(group).await?;
         let deleted = self.delete(What::Group(group), "group").await?;
-        self.sessions.end(sessions).await?;
+        self.sessions.end(sessions).await;
         Ok(deleted)
     }
 

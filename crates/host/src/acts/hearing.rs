@@ -104,6 +104,13 @@ impl Acts {
         Ok(done("The wiring is changed."))
     }
 
+    pub(super) async fn delete_wiring(&self, wiring: WiringId) -> Result<Done, ActError> {
+        let deleted = self.delete(What::Wiring(wiring), "wiring");
+        // One that is made anew begins without followers; what the undo copy has is the wiring.
+        self.base.store.forget_subscriptions(wiring).await?;
+        deleted.await
+    }
+
     pub(super) async fn update_conversation(
         &self,
         conversation: ConversationId,
@@ -122,7 +129,7 @@ impl Acts {
         let sessions = self.sessions.of_conversation(conversation).await?;
         let what = What::Conversation(conversation);
         let deleted = self.delete(what, "conversation").await?;
-        self.sessions.end(sessions).await?;
+        self.sessions.end(sessions).await;
         Ok(deleted)
     }
 

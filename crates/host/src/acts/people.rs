@@ -88,7 +88,7 @@ impl Acts {
         self.user(user).await?;
         let (store, now) = (&self.base.store, self.base.now());
         for group in groups {
-            if store.group(*group).await?.is_some() {
+            if self.group(*group).await.is_ok() {
                 store.add_member(user, *group, by, now).await?;
             }
         }

@@ -41,7 +41,7 @@ impl From<StoreError> for Refusal {
     fn from(failure: StoreError) -> Self {
         match failure.disposition() {
             Disposition::Refused => Self::Said(FailCode::Conflict, failure.to_string()),
-            _ => Self::Failed(Box::new(failure)),
+            Disposition::Later | Disposition::Damaged => Self::Failed(Box::new(failure)),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::approvals::Approvals;
 /// How much of a name that somebody gave themselves is shown, in characters.
 const NAME_LIMIT: usize = 60;
 /// How much of a value is shown, in characters.
-const VALUE_LIMIT: usize = 300;
+const VALUE_LIMIT: usize = 3_000;
 
 /// An act for people.
 pub(super) struct Described {

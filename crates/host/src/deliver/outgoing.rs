@@ -21,6 +21,9 @@ pub enum Outgoing {
         files: Vec<String>,
         /// Who says it.
         voice: Voice,
+        /// The platform's message that it answers, where no agent has that message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<PlatformMessageId>,
     },
     /// Change a message.
     Edit {
@@ -66,6 +69,17 @@ impl Outgoing {
             text,
             files: Vec::new(),
             voice: Voice::Host,
+            reply_to: None,
+        }
+    }
+
+    /// A text in the host's own voice, in answer to a message of the platform.
+    pub fn answer(text: String, reply_to: PlatformMessageId) -> Self {
+        Self::Post {
+            text,
+            files: Vec::new(),
+            voice: Voice::Host,
+            reply_to: Some(reply_to),
         }
     }
 
@@ -113,11 +127,16 @@ pub fn operations(
             .ok_or("the message it is about was never sent")
     };
     match outgoing {
-        Outgoing::Post { text, voice, .. } => {
+        Outgoing::Post {
+            text,
+            voice,
+            reply_to,
+            ..
+        } => {
             let files = resolved.files;
             check_files(&files, caps)?;
             let parts = fit(&text, caps.text);
-            Ok(posts(parts, files, voice, resolved.reply_to))
+            Ok(posts(parts, files, voice, resolved.reply_to.or(reply_to)))
         }
         Outgoing::Edit { .. } if !caps.edits.is_yes() => {
             Err("this channel can't change a message".to_owned())

@@ -59,7 +59,12 @@ impl Ingest {
             name: None,
             unknown_senders: instance.unknown_senders,
         };
-        let conversation = store.ensure_conversation(&fresh, now).await?;
+        let mut conversation = store.ensure_conversation(&fresh, now).await?;
+        if conversation.kind != event.chat_kind {
+            // It was put on record before anybody wrote there.
+            store.correct_kind(conversation.id, event.chat_kind).await?;
+            conversation.kind = event.chat_kind;
+        }
         let person = NewUser {
             id: mint!(self.base, UserId),
             channel: event.address.channel.clone(),

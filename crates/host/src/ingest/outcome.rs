@@ -1,42 +1,34 @@
-//! Answers to questions, and what follows from them: an approved act is carried out and what waited
-//! for it is routed anew; an agent's question gets its answer.
-
-use std::sync::Arc;
+//! Answers to questions, and what follows from them: a decision is taken, an agent's question gets
+//! its answer.
 
 use anchorhold_channel::Answered;
 use anchorhold_core::{
     access::Standing,
     address::Address,
-    command::Command,
+    command::{self, Command},
     entity::{Conversation, UnknownSenderPolicy},
-    guard::{
-        self, Actor, Ruling,
-        act::{Act, ConversationChange, NewGroup},
-    },
-    ids::{AgentGroupId, ConversationId, FolderName, QuestionId, UserId},
+    guard::act::{Act, ConversationChange},
+    ids::{AgentGroupId, ConversationId, QuestionId, UserId},
     inbound::{InboundAnswer, InboundEvent, Sender},
-    route, slug,
 };
 use anchorhold_sessiondb::{Answer, Inbound, Seq};
 use anchorhold_store::{
+    Error as StoreError,
     approvals::{Approval, Pick},
     people::NewUser,
     questions::{QuestionRow, QuestionStatus},
 };
-use tracing::{error, info, warn};
+use tracing::error;
 
 use crate::{
-    acts::ActError,
     approvals::{Decider, Verdict},
     base::mint,
     commands::Hears,
-    ingest::{Failure, Ingest, held},
+    deliver::outgoing::Outgoing,
+    ingest::{Failure, Ingest},
     notice,
     report::report,
 };
-
-/// How much is done in one go.
-const LIMIT: u32 = 100;
 
 impl Ingest {
     /// A click, as the platform proves who made it.
@@ -45,12 +37,27 @@ impl Ingest {
         self.answered(answer, user).await
     }
 
+    /// A decision that could not be taken. Where the act is not the one that was asked for, no
+    /// later try would help.
+    async fn undecidable(
+        &self,
+        question: QuestionId,
+        failure: Failure,
+    ) -> Result<Answered, Failure> {
+        let changed = failure.downcast::<StoreError>()?;
+        self.withdraw(question, *changed).await?;
+        let why = "This request was changed after it was asked for, so it does not count.";
+        Ok(Answered::Refused(why.to_owned()))
+    }
+
     /// The answer of somebody who is on record.
     async fn answered(&self, answer: &InboundAnswer, user: UserId) -> Result<Answered, Failure> {
         let (question, option) = (answer.question, answer.option);
         let decider = Decider::Person(user);
-        if let Some(verdict) = self.approvals.decide(question, option, decider).await? {
-            return self.follow(verdict).await;
+        match self.approvals.decide(question, option, decider).await {
+            Ok(Some(verdict)) => return self.follow(verdict).await,
+            Ok(None) => {}
+            Err(failure) => return self.undecidable(question, failure).await,
         }
         let Some(row) = self.base.store.question(question).await? else {
             return Ok(Answered::Refused("This question is gone.".to_owned()));
@@ -75,6 +82,28 @@ impl Ingest {
         Ok(said)
     }
 
+    /// An answer in words of somebody who may decide something, as it comes where no agent hears
+    /// them: whoever is asked can answer in any chat. `None` if it is anything else.
+    pub(super) async fn decision_in_words(
+        &self,
+        event: &InboundEvent,
+    ) -> Result<Option<String>, Failure> {
+        let Some(Command::Answer { question, option }) = command::parse(&event.text) else {
+            return Ok(None);
+        };
+        let store = &self.base.store;
+        let channel = &event.address.channel;
+        let person = store.find_user(channel, &event.sender.handle).await?;
+        let Some(person) = person.filter(|_| event.addressed) else {
+            return Ok(None);
+        };
+        if store.standing(person.id).await?.roles.is_empty() {
+            return Ok(None);
+        }
+        let answering = self.answer_in_words(event, person.id, (&question, option));
+        Box::pin(answering).await.map(Some)
+    }
+
     /// An answer that was written as text: `/answer <code> <number>`.
     async fn answer_in_words(
         &self,
@@ -93,6 +122,16 @@ impl Ingest {
                 return Ok("Several open questions have that code; use the whole id.".to_owned());
             }
         };
+        if !self
+            .approvals
+            .may_be_decided_at(question, (user, &event.address))
+            .await?
+        {
+            return Ok(
+                "This is decided where its card is: in the chat it was sent to, or by the operator."
+                    .to_owned(),
+            );
+        }
         let answer = InboundAnswer {
             address: event.address.clone(),
             question,
@@ -130,7 +169,7 @@ impl Ingest {
     /// Does what follows from a decision.
     async fn follow(&self, verdict: Verdict) -> Result<Answered, Failure> {
         Ok(match verdict {
-            Verdict::Approved(approval) => match self.carry_out(&approval).await {
+            Verdict::Approved(approval) => match Box::pin(self.carry_out(&approval)).await {
                 Ok(said) => Answered::Taken(said),
                 Err(failure) => {
                     error!(approval = %approval.id, error = %report(&*failure), "approved act not carried out yet");
@@ -145,148 +184,6 @@ impl Ingest {
             }
             Verdict::Unchanged(why) => Answered::Refused(why),
         })
-    }
-
-    /// Carries out what was approved, and routes anew what waited for it. Safe to repeat.
-    pub(super) async fn carry_out(&self, approval: &Approval) -> Result<String, Failure> {
-        let (store, id) = (&self.base.store, approval.id);
-        let done = match self.recheck(approval).await? {
-            Ok(()) => self.carry_out_pick(approval).await,
-            Err(why) => Err(ActError::Invalid(why)),
-        };
-        let said = match done {
-            Ok(what) => what,
-            Err(failure @ (ActError::Store(_) | ActError::Session(_))) => {
-                return Err(failure.into());
-            }
-            // Trying again would not help: it ends here, and who asked is told.
-            Err(failure) => {
-                warn!(approval = %id, error = %report(&failure), "approved act can't be carried out");
-                format!("It can't be carried out: {failure}.")
-            }
-        };
-        self.tell_agent(approval, &said).await?;
-        loop {
-            for waiting in store.held_events(id, LIMIT).await? {
-                match serde_json::from_str::<held::Held>(&waiting.event) {
-                    Ok(held) => self.replay(held.event()).await?,
-                    Err(_unreadable) => {
-                        warn!(approval = %id, "a message that waited can't be read");
-                    }
-                }
-                store.drop_held_event(id, &waiting).await?;
-            }
-            // A message can come to wait until the very end.
-            if store.carried_out(id, self.base.now()).await?
-                || store.held_events(id, 1).await?.is_empty()
-            {
-                break;
-            }
-        }
-        info!(approval = %id, "approval carried out");
-        Ok(said)
-    }
-
-    /// Things may have changed since it was asked for: whoever decided must still be entitled to.
-    async fn recheck(&self, approval: &Approval) -> Result<Result<(), String>, Failure> {
-        let actor = match approval.decided_by {
-            None => Actor::Operator,
-            Some(user) => Actor::Person {
-                user,
-                standing: self.base.store.standing(user).await?,
-            },
-        };
-        Ok(match guard::decide(&actor, &approval.act) {
-            Ruling::Allow => Ok(()),
-            Ruling::Hold | Ruling::Deny(_) => {
-                Err("who approved it may not decide this any more".to_owned())
-            }
-        })
-    }
-
-    async fn carry_out_pick(&self, approval: &Approval) -> Result<String, ActError> {
-        let Act::WireConversation {
-            conversation,
-            asked_by,
-            ..
-        } = &approval.act
-        else {
-            let done = self
-                .acts
-                .perform(&approval.act, approval.decided_by)
-                .await?;
-            return Ok(done.what);
-        };
-        let row = self.base.store.conversation_by_id(*conversation).await?;
-        let row = row.ok_or(ActError::NotFound("conversation"))?;
-        let group = match &approval.pick {
-            Some(Pick::Connect(group)) => *group,
-            Some(Pick::NewAgent) => {
-                let name = row.name.clone();
-                let name = name.unwrap_or_else(|| row.conversation.chat.as_str().to_owned());
-                self.new_agent(approval.id, &name).await?
-            }
-            // It was connected in another way before anybody chose.
-            Some(Pick::Approve) => return Ok("Connected meanwhile.".to_owned()),
-            Some(Pick::Reject) | None => {
-                return Err(ActError::Invalid("no agent was chosen".to_owned()));
-            }
-        };
-        self.acts.connect(&row.conversation, group).await?;
-        let (by, now) = (approval.decided_by, self.base.now());
-        let store = &self.base.store;
-        store.add_member(*asked_by, group, by, now).await?;
-        Ok("Connected. What waited there is answered now.".to_owned())
-    }
-
-    /// The agent that is made for an unheard conversation; the same however often this is called.
-    async fn new_agent(&self, approval: QuestionId, name: &str) -> Result<AgentGroupId, ActError> {
-        let invalid = |_never| ActError::Invalid("no folder fits that name".to_owned());
-        let id = AgentGroupId::parse(&approval.to_string()).map_err(invalid)?;
-        let groups = self.base.store.groups().await?;
-        let taken = |folder: &str| groups.iter().any(|group| group.folder.as_str() == folder);
-        let folder = slug::distinct(&slug::slug(name), taken);
-        let new = NewGroup {
-            folder: FolderName::parse(&folder).map_err(invalid)?,
-            name: None,
-            provider: None,
-            model: None,
-            runtime: None,
-            admin_scope: None,
-        };
-        self.acts.fresh_agent(id, &new).await?;
-        Ok(id)
-    }
-
-    /// Routes a message that waited. Whoever heard it before does not hear it again.
-    async fn replay(&self, event: InboundEvent) -> Result<(), Failure> {
-        let (channel, chat) = (event.address.channel.clone(), event.address.chat.clone());
-        let (store, message_id) = (&self.base.store, event.message_id.clone());
-        let wirings = store.wirings_for(&channel, &chat).await?;
-        let applicable = route::applicable(&wirings, &chat);
-        let (conversation, sender, standing) = self.parties(&event).await?;
-        let parties = (&conversation, &standing);
-        let mut judged = self.judge(&event, parties, &applicable).await?;
-        let mut fresh = Vec::with_capacity(judged.len());
-        for one in judged.drain(..) {
-            let group = one.wiring.agent_group;
-            if !store.heard_by(group, &channel, &chat, &message_id).await? {
-                fresh.push(one);
-            }
-        }
-        let routed = self.settle(&event, conversation, sender, fresh).await?;
-        let event = Arc::new(event);
-        let (messages, overheard) = self.append_all(&event, &routed).await?;
-        if messages.is_empty() {
-            return Ok(());
-        }
-        store.adopt_messages(&messages).await?;
-        self.forget(overheard).await?;
-        store.replayed(&channel, &chat, &message_id).await?;
-        for hearing in routed.hearings.iter().filter(|hearing| hearing.triggers) {
-            self.wake.ask(hearing.group, hearing.session).await;
-        }
-        Ok(())
     }
 
     /// A request was refused: that is remembered, and who asked is told.
@@ -312,7 +209,9 @@ impl Ingest {
         approval: &Approval,
         text: String,
     ) -> Result<(), Failure> {
-        let Some(conversation) = approval.conversation else {
+        // Nobody's message waits for what an agent has asked for.
+        let asked_here = approval.conversation.filter(|_| approval.session.is_none());
+        let Some(conversation) = asked_here else {
             return Ok(());
         };
         if let Some(row) = self.base.store.conversation_by_id(conversation).await? {
@@ -321,7 +220,7 @@ impl Ingest {
                 chat: row.conversation.chat,
                 thread: None,
             };
-            self.say(&place, text).await?;
+            self.say(&place, &Outgoing::notice(text)).await?;
         }
         Ok(())
     }
@@ -335,7 +234,9 @@ impl Ingest {
         let Some(session) = approval.session else {
             return Ok(());
         };
-        let Some(row) = self.base.store.session(session).await? else {
+        let row = self.base.store.session(session).await?;
+        // One that is closed is not woken any more, not even for this.
+        let Some(row) = row.filter(|row| row.closed_at.is_none()) else {
             return Ok(());
         };
         let group = row.session.key.agent_group;
@@ -357,7 +258,8 @@ impl Ingest {
         let Some(chosen) = row.options.get(answer.option) else {
             return refused("There is no such answer.");
         };
-        let Some(session) = store.session(row.session).await? else {
+        let session = store.session(row.session).await?;
+        let Some(session) = session.filter(|session| session.closed_at.is_none()) else {
             return refused("The conversation that asked this is over.");
         };
         let Some(delivery) = store.delivery(row.delivery).await? else {

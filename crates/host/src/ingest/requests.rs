@@ -71,22 +71,40 @@ impl Ingest {
                 requesting_group: None,
             })
             .await?;
-        self.wait(event, asked, notice::awaits_wiring()).await?;
+        let said = (notice::awaits_wiring(), notice::awaits_wiring_unseen());
+        self.wait(event, asked, said).await?;
         self.declined(event, Reason::AwaitsWiring).await
     }
 
-    /// Asks to let the sender in where an agent would have answered somebody known.
+    /// Asks to let the sender in where an agent would have answered somebody known. Tells for which
+    /// reason the message is declined where nobody hears it: that somebody is asked only if so.
     pub(super) async fn ask_to_admit(
         &self,
         event: &InboundEvent,
         routed: &Routed,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Reason>, Failure> {
+        let reasons = routed.declined.iter().map(|(_, reason)| *reason);
+        if self.admission(event, routed).await? {
+            return Ok(reasons.min());
+        }
+        let reasons = reasons.map(|reason| {
+            if reason == Reason::AwaitsApproval {
+                Reason::UnknownSender
+            } else {
+                reason
+            }
+        });
+        Ok(reasons.min())
+    }
+
+    /// Is somebody asked to let the sender in, and does the message wait for that?
+    async fn admission(&self, event: &InboundEvent, routed: &Routed) -> Result<bool, Failure> {
         let awaits = |(group, reason): &(AgentGroupId, Reason)| {
             (*reason == Reason::AwaitsApproval).then_some(*group)
         };
         let groups: Vec<AgentGroupId> = routed.declined.iter().filter_map(awaits).collect();
         if groups.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let act = Act::AdmitSender {
             conversation: routed.conversation.id,
@@ -99,11 +117,11 @@ impl Ingest {
             .checked_sub(REFUSED_FOR)
             .unwrap_or(jiff::Timestamp::MIN);
         if self.base.store.was_rejected_since(&act, since).await? {
-            return Ok(());
+            return Ok(false);
         }
         if !self.approvals.has_room(&act).await? {
             warn!("too many requests are open; nobody is asked about this sender");
-            return Ok(());
+            return Ok(false);
         }
         let asked = self
             .approvals
@@ -117,22 +135,47 @@ impl Ingest {
                 requesting_group: None,
             })
             .await?;
-        self.wait(event, asked, notice::awaits_approval()).await
+        let said = (notice::awaits_approval(), notice::awaits_approval_unseen());
+        self.wait(event, asked, said).await?;
+        Ok(true)
     }
 
-    /// Keeps a message until the request is decided, and says so once.
-    async fn wait(&self, event: &InboundEvent, asked: Asked, first: String) -> Result<(), Failure> {
-        let said = match (self.hold(event, asked.id()).await?, asked) {
-            (Held::Full, _) => Some(notice::too_many_wait()),
-            (Held::Kept, Asked::New(_)) => Some(first),
-            (Held::Kept | Held::Known, _) => None,
+    /// Keeps a message until the request is decided, and says so once: in the second words where
+    /// nobody could be asked.
+    async fn wait(
+        &self,
+        event: &InboundEvent,
+        asked: Asked,
+        (first, unseen): (String, String),
+    ) -> Result<(), Failure> {
+        let said = match self.hold(event, asked.id()).await? {
+            Held::Full => notice::too_many_wait(),
+            Held::Kept | Held::Known if self.waits_first(event, asked.id()).await? => {
+                if self.base.store.approval_card_is_out(asked.id()).await? {
+                    first
+                } else {
+                    unseen
+                }
+            }
+            Held::Kept | Held::Known => return Ok(()),
             // Offered again, it is routed by what was decided.
-            (Held::Late, _) => return Err("it was decided at this very moment".into()),
+            Held::Late => return Err("it was decided at this very moment".into()),
         };
-        if let Some(said) = said {
-            self.say(&event.address, said).await?;
-        }
-        Ok(())
+        self.answer_message(event, said).await
+    }
+
+    /// Is it the first message that waits for this decision? Also when it is offered again, since
+    /// whoever took it before may not have come as far as saying so.
+    async fn waits_first(
+        &self,
+        event: &InboundEvent,
+        approval: QuestionId,
+    ) -> Result<bool, Failure> {
+        let waiting = self.base.store.held_events(approval, 1).await?;
+        let same = |held: &HeldEvent| {
+            held.address.chat == event.address.chat && held.message_id == event.message_id
+        };
+        Ok(waiting.first().is_some_and(same))
     }
 
     async fn hold(&self, event: &InboundEvent, approval: QuestionId) -> Result<Held, Failure> {

@@ -32,6 +32,7 @@ fn post_of(text: &str) -> Outgoing {
         text: text.to_owned(),
         files: Vec::new(),
         voice: Voice::Agent,
+        reply_to: None,
     }
 }
 
@@ -247,6 +248,7 @@ fn the_stored_form() {
             text: "hi".to_owned(),
             files: vec!["a.txt".to_owned()],
             voice: Voice::Agent,
+            reply_to: None,
         },
         "post",
         r#"{"do":"post","text":"hi","files":["a.txt"],"voice":"agent"}"#,
