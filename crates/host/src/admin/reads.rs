@@ -1,8 +1,9 @@
 //! Listings: the store's views, narrowed by what the request names before the limit counts.
 
 use anchorhold_admin::request::{FailCode, Reply};
-use anchorhold_core::ids::{ChannelName, Handle, UserId};
+use anchorhold_core::ids::{ChannelName, Handle, QuestionId, UserId};
 use anchorhold_store::views::{Filter, Rows, View};
+use serde_json::{Map, Value};
 
 use crate::admin::{lookup::Lookup, refusal::Refusal};
 
@@ -88,7 +89,25 @@ async fn one(lookup: &Lookup<'_>, view: View) -> Result<Reply, Refusal> {
         return Err(lookup.absent(what, "id"));
     };
     let columns = found.columns.into_iter().map(str::to_owned);
-    Ok(Reply::One(columns.zip(row).collect()))
+    let mut fields: Map<String, Value> = columns.zip(row).collect();
+    if view == View::Approvals {
+        shown_act(lookup, &mut fields).await?;
+    }
+    Ok(Reply::One(fields))
+}
+
+/// Whoever decides has to see the whole act, not only what fits on a card.
+async fn shown_act(lookup: &Lookup<'_>, fields: &mut Map<String, Value>) -> Result<(), Refusal> {
+    let id = fields.get("id").and_then(Value::as_str);
+    let Some(id) = id.and_then(|id| QuestionId::parse(id).ok()) else {
+        return Ok(());
+    };
+    if let Some(approval) = lookup.base.store.approval(id).await? {
+        let act =
+            serde_json::to_value(&approval.act).map_err(|error| Refusal::Failed(error.into()))?;
+        fields.insert("act".to_owned(), act);
+    }
+    Ok(())
 }
 
 fn rows(found: Rows) -> Reply {

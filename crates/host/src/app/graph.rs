@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{getgid, getuid};
 use tokio::{net::UnixListener, sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     acts::Acts,
@@ -161,9 +161,9 @@ impl Ground {
             .store
             .install_id(InstallId::mint(now, random), now)
             .await?;
-        base.store
-            .reconcile_file(&settings::desired(config, || base.seed()), now)
-            .await?;
+        let desired = settings::desired(config, || base.seed());
+        let done = base.store.reconcile_file(&desired, now).await?;
+        info!(?done, "configuration taken over");
         let fixed = Fixed {
             install,
             runner_dir,

@@ -107,10 +107,15 @@ impl Approvals {
         };
         // silent: acts hold only text, numbers and lists, which always serialize
         let exact = serde_json::to_string(act).unwrap_or_default();
+        let shown = plain(&exact, VALUE_LIMIT).replace('`', "'");
+        let cut = if shown.ends_with('…') {
+            " That is not all of it: `anchorhold approvals get` shows the rest."
+        } else {
+            ""
+        };
         Ok(format!(
-            "An agent asks for `{}` of {about}. Exactly: `{}`",
+            "An agent asks for `{}` of {about}. Exactly: `{shown}`{cut}",
             act.name(),
-            plain(&exact, VALUE_LIMIT).replace('`', "'")
         ))
     }
 

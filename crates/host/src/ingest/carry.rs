@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anchorhold_core::{
+    command,
     guard::{
         self, Actor, Ruling,
         act::{Act, NewGroup},
@@ -162,6 +163,15 @@ impl Ingest {
         let applicable = route::applicable(&wirings, &chat);
         let (conversation, sender, standing) = self.parties(&event).await?;
         let parties = (&conversation, &standing);
+        if let Some(command) = command::parse(&event.text) {
+            let audience = self.audience(&event, parties, &applicable).await?;
+            if !audience.is_empty() {
+                let parties = (sender, conversation.id);
+                let obeying = self.obey(&command, &event, parties, &audience);
+                let said = Box::pin(obeying).await?;
+                return self.answer_message(&event, said).await;
+            }
+        }
         let mut judged = self.judge(&event, parties, &applicable).await?;
         let mut fresh = Vec::with_capacity(judged.len());
         for one in judged.drain(..) {

@@ -305,9 +305,9 @@ async fn defect_58_a_session_has_a_log_and_the_host_says_how_it_fares() {
     );
 }
 
-/// Whoever asks nonsense is hung up on, and the next one is answered.
+/// Whoever asks nonsense is told so in one line, and the next one is answered.
 #[tokio::test]
-async fn an_operator_that_asks_nonsense_gets_no_answer_and_harms_nobody() {
+async fn an_operator_that_asks_nonsense_is_told_so_and_harms_nobody() {
     let host = Host::new(PLAIN).await;
     let path = host.graph.base.dirs.control();
     let long = "x".repeat(100_000);
@@ -318,7 +318,11 @@ async fn an_operator_that_asks_nonsense_gets_no_answer_and_harms_nobody() {
         drop(stream.shutdown().await);
         let mut answer = Vec::new();
         drop(stream.read_to_end(&mut answer).await);
-        assert_eq!(answer, b"");
+        // Who says too much may be gone before it can be told.
+        if question.len() < 10_000 {
+            let told: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+            assert!(told["error"].is_string(), "{question:?}: {told}");
+        }
     }
     // Neither does one that says nothing keep others out.
     let silent = UnixStream::connect(&path).await.unwrap();

@@ -64,7 +64,8 @@ pub(crate) fn told(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn program() -> Utf8PathBuf {
+/// The host's program.
+pub(crate) fn program() -> Utf8PathBuf {
     let built = env!("CARGO_BIN_EXE_anchorhold");
     told("ANCHORHOLD_BIN")
         .unwrap_or_else(|| built.to_owned())
@@ -247,7 +248,12 @@ impl Place {
 
     /// What `sessions list --json` prints, the latest active first.
     pub(crate) async fn sessions(&self) -> Vec<Value> {
-        let printed = self.cli(&["sessions", "list", "--json"], "").await;
+        self.rows(&["sessions", "list"]).await
+    }
+
+    /// What a command that must succeed prints with `--json`, one value a line.
+    pub(crate) async fn rows(&self, args: &[&str]) -> Vec<Value> {
+        let printed = self.cli(&[args, &["--json"]].concat(), "").await;
         assert_eq!((printed.code, printed.err.as_str()), (Some(0), ""));
         let lines = printed.out.lines();
         lines

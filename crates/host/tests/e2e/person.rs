@@ -6,7 +6,7 @@ use anchorhold_channel_cli::{
     client::Client,
     wire::{AcceptedStatus, ServerLine, WireFile},
 };
-use anchorhold_core::outbound::Voice;
+use anchorhold_core::{ids::QuestionId, outbound::Voice};
 use camino::Utf8Path;
 use tokio::time::timeout;
 
@@ -32,12 +32,31 @@ impl Heard {
     }
 }
 
+/// One question that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Card {
+    pub(crate) question: QuestionId,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) options: Vec<String>,
+}
+
+impl Card {
+    /// The words that choose the option with this label.
+    pub(crate) fn choose(&self, label: &str) -> String {
+        let found = self.options.iter().position(|option| option == label);
+        let number = found.expect("the option is offered") + 1;
+        format!("/answer {} {number}", self.question.code())
+    }
+}
+
 /// A client on one conversation, and all it has heard.
 pub(crate) struct Person {
     client: Client,
     /// Lines that came and were not looked at yet.
     unread: VecDeque<ServerLine>,
     pub(crate) heard: Vec<Heard>,
+    cards: Vec<Card>,
 }
 
 /// Ten bytes that nobody else has.
@@ -69,6 +88,7 @@ impl Person {
             client,
             unread: VecDeque::new(),
             heard: Vec::new(),
+            cards: Vec::new(),
         }
     }
 
@@ -99,6 +119,23 @@ impl Person {
     pub(crate) async fn try_to_say(&mut self, text: &str) -> (AcceptedStatus, Option<String>) {
         let id = self.client.say(text, Vec::new()).await.unwrap();
         self.accepted(&id).await
+    }
+
+    /// Says something without waiting whether the host takes it; gives the message's id.
+    pub(crate) async fn shout(&mut self, text: &str) -> String {
+        self.client.say(text, Vec::new()).await.unwrap()
+    }
+
+    /// Says it again under the same id, to a host that may not have taken it.
+    pub(crate) async fn repeat(&mut self, id: &str, text: &str) -> AcceptedStatus {
+        until("the host takes it", async || {
+            // What was said to a host that is gone since may fail or not; nobody answers it.
+            let client = &mut self.client;
+            client.reconnect().await.ok()?;
+            client.say_as(id, text, Vec::new()).await.ok()
+        })
+        .await;
+        self.accepted(id).await.0
     }
 
     async fn accepted(&mut self, said: &str) -> (AcceptedStatus, Option<String>) {
@@ -138,6 +175,21 @@ impl Person {
             self.note(line);
         }
         self.lines()
+    }
+
+    /// Waits until so many questions have come in all, and gives the last of them.
+    pub(crate) async fn card(&mut self, count: usize) -> Card {
+        while self.cards.len() < count {
+            let line = self.line().await;
+            self.note(line);
+        }
+        assert_eq!(self.cards.len(), count, "{:#?}", self.cards);
+        self.cards[count - 1].clone()
+    }
+
+    /// How many questions came so far.
+    pub(crate) fn cards(&self) -> usize {
+        self.cards.len()
     }
 
     /// All that came so far.
@@ -192,10 +244,21 @@ impl Person {
                 files,
             }),
             ServerLine::Accepted { .. } | ServerLine::Welcome { .. } | ServerLine::Typing => {}
+            ServerLine::Question {
+                question,
+                title,
+                text,
+                options,
+                ..
+            } => self.cards.push(Card {
+                question,
+                title,
+                text,
+                options,
+            }),
             ServerLine::Edit { .. }
             | ServerLine::Delete { .. }
             | ServerLine::React { .. }
-            | ServerLine::Question { .. }
             | ServerLine::Answered { .. }
             | ServerLine::Error { .. } => panic!("unexpected: {line:?}"),
         }

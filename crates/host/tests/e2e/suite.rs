@@ -4,12 +4,14 @@
 //! `ANCHORHOLD_BIN` and `ANCHORHOLD_RUNNER` (the two programs; else those of this build),
 //! `DOCKER_HOST` and `ANCHORHOLD_IMAGE` (the engine and the image that agents run in).
 
+pub(crate) mod administration;
 pub(crate) mod deaths;
 mod forge;
 pub(crate) mod harness;
 pub(crate) mod hostile;
 pub(crate) mod hosts;
 pub(crate) mod inside;
+pub(crate) mod people;
 pub(crate) mod person;
 pub(crate) mod talks;
 pub(crate) mod wall;
@@ -44,6 +46,28 @@ macro_rules! all_cases {
                 a_changed_configuration_is_taken_over,
                 a_broken_configuration_is_told_completely,
                 two_installations_leave_each_other_alone,
+            },
+            people::{
+                a_code_makes_an_owner_and_is_kept_nowhere,
+                commands_are_the_hosts_and_other_words_the_agents,
+                a_fresh_conversation_is_a_new_session_and_the_old_sandbox_is_gone,
+                a_stopped_turn_ends_at_once_and_for_good,
+                what_waits_for_a_wiring_is_answered_in_order_once,
+                a_declined_conversation_is_asked_about_no_more,
+                what_comes_during_a_turn_is_answered_within_it,
+                what_came_during_a_turn_that_died_is_answered_later_once,
+            },
+            administration::{
+                commands_do_what_they_say_and_tell_how_it_went,
+                what_is_deleted_can_be_had_back,
+                somebody_else_is_refused,
+                an_agent_sees_its_own_group_and_asks_for_no_more,
+                an_approved_restart_is_told_to_the_fresh_sandbox,
+                a_flood_of_requests_harms_nobody,
+                a_restart_is_told_to_the_fresh_sandbox_once,
+                a_restart_survives_the_host,
+                an_exported_configuration_changes_nothing,
+                a_decision_outlives_the_host_that_took_it,
             },
             inside::{
                 nothing_outside_can_be_written,
