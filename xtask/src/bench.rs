@@ -4,6 +4,7 @@
 //! figures what an fsync costs on the same disk; `docs/bench.md` says what each figure means.
 
 mod client;
+mod crowd;
 mod disk;
 mod expected;
 mod figure;
@@ -12,6 +13,7 @@ mod latency;
 mod process;
 mod report;
 mod rig;
+mod routing;
 mod stats;
 mod syncs;
 
@@ -60,7 +62,7 @@ pub(crate) struct Options {
     /// A folder on the disk to measure on; without it, where builds land.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// What the random gaps between messages are made from.
+    /// What the random gaps between messages, and random picks, are made from.
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -72,6 +74,7 @@ enum Measure {
     Start,
     Idle(Runtime),
     Sessions,
+    Routing,
     Runner(Runtime),
     Warm(Runtime),
     Gaps(Runtime),
@@ -87,6 +90,7 @@ const ALL: &[(&str, Measure)] = &[
     ("idle-sandbox", Measure::Idle(Runtime::Sandbox)),
     ("idle-docker", Measure::Idle(Runtime::Docker)),
     ("sessions", Measure::Sessions),
+    ("routing", Measure::Routing),
     ("runner-sandbox", Measure::Runner(Runtime::Sandbox)),
     ("runner-docker", Measure::Runner(Runtime::Docker)),
     ("warm-sandbox", Measure::Warm(Runtime::Sandbox)),
@@ -114,6 +118,8 @@ struct Counts {
     bursts: usize,
     /// Starts of the host.
     starts: usize,
+    /// Messages that are routed among many wirings and people.
+    routed: u32,
     /// How long a process settles: longer than its spare threads wait for work.
     settle: Duration,
     /// How long a process is watched at rest.
@@ -127,6 +133,7 @@ impl Counts {
         cold: 10,
         bursts: 3,
         starts: 5,
+        routed: 5000,
         settle: Duration::from_secs(15),
         window: Duration::from_secs(10),
     };
@@ -136,6 +143,7 @@ impl Counts {
         cold: 3,
         bursts: 1,
         starts: 2,
+        routed: 500,
         settle: Duration::from_secs(3),
         window: Duration::from_secs(5),
     };
@@ -288,6 +296,7 @@ impl Measure {
             Self::Start => footprint::start(bench, name),
             Self::Idle(runtime) => footprint::idle(bench, name, runtime),
             Self::Sessions => footprint::sessions(bench, name),
+            Self::Routing => routing::measure(bench, name),
             Self::Runner(runtime) => footprint::runner(bench, name, runtime),
             Self::Warm(runtime) => latency::warm(bench, name, runtime),
             Self::Gaps(runtime) => latency::gaps(bench, name, runtime),
@@ -299,7 +308,7 @@ impl Measure {
 
     fn needs_engine(self) -> bool {
         match self {
-            Self::Size | Self::Start | Self::Sessions => false,
+            Self::Size | Self::Start | Self::Sessions | Self::Routing => false,
             Self::Idle(runtime)
             | Self::Runner(runtime)
             | Self::Warm(runtime)
@@ -325,7 +334,15 @@ impl<'a> Bench<'a> {
         setup: Setup,
         work: impl FnOnce(&Host<'_>) -> Result<T>,
     ) -> Result<T> {
-        let home = Home::new(self, setup)?;
+        self.with_host_at(&Home::new(self, setup)?, work)
+    }
+
+    /// The same on a data directory that may be known, and stays.
+    fn with_host_at<'b, T>(
+        &'b self,
+        home: &'b Home,
+        work: impl FnOnce(&Host<'b>) -> Result<T>,
+    ) -> Result<T> {
         let done = home.start(self).and_then(|host| {
             let done = work(&host);
             let stopped = host.stop();

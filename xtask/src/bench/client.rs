@@ -14,6 +14,8 @@ use serde_json::json;
 
 use crate::machine::{Interrupts, Stopwatch};
 
+/// Who writes on this channel, whatever the client: the socket's owner, by this handle.
+pub(super) const OWNER: &str = "local";
 /// How long a read waits before it looks whether somebody pressed Ctrl-C.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long anything that is waited for may take.
@@ -126,6 +128,30 @@ impl Client {
                     reason.unwrap_or_default()
                 ),
                 Line::Error { what } => bail!("the host did not take a line: {what}"),
+                Line::Welcome | Line::Other => {}
+            }
+        }
+    }
+
+    /// Says something that the host must decline for `reason`, and waits until it has.
+    pub(super) fn be_declined(&mut self, text: &str, reason: &str) -> Result<()> {
+        let watch = Stopwatch::start();
+        self.say(text)?;
+        loop {
+            match self.line(&watch)? {
+                Line::Accepted {
+                    status,
+                    reason: given,
+                } => {
+                    let given = given.unwrap_or_default();
+                    ensure!(
+                        status == "declined" && given == reason,
+                        "a message was not declined for {reason} but {status}: {given}"
+                    );
+                    return Ok(());
+                }
+                Line::Error { what } => bail!("the host did not take a line: {what}"),
+                line @ Line::Message { .. } => bail!("what is declined was answered: {line:?}"),
                 Line::Welcome | Line::Other => {}
             }
         }

@@ -10,7 +10,7 @@ use crate::{
         client::Client,
         figure::{Figure, Findings},
         rig::{Host, Setup},
-        stats::{Gaps, millis, percentile},
+        stats::{Random, millis, percentile},
     },
     e2e::Runtime,
     machine::{self, Stopwatch},
@@ -47,12 +47,12 @@ pub(super) fn gaps(bench: &Bench<'_>, name: &'static str, runtime: Runtime) -> R
     bench.with_host(Setup::warm(runtime), |host| {
         let mut client = warmed(host)?;
         let mut disk = host.disk()?;
-        let mut gaps = Gaps::new(bench.seed);
+        let mut random = Random::new(bench.seed);
         let mut times = vec![];
         for _ in 0..bench.counts.messages {
             // Before the gap, so that what the disk still does for it is not in the round trip.
             disk.probe(1)?;
-            machine::pause(gaps.next(LONGEST_GAP));
+            machine::pause(random.gap(LONGEST_GAP));
             times.push(client.round_trip("hello")?);
         }
         spread(Findings::new(name, &disk)?, &times)

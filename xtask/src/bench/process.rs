@@ -13,6 +13,8 @@ use crate::{
 const RUNNER: &str = "agent-runner";
 /// The kernel's unit of time towards programs: hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// How long one of them is.
+const TICK_MS: u64 = 10;
 
 /// What a process does and needs while nothing is asked of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,6 +126,13 @@ fn voluntary_switches(process: u32) -> Result<BTreeMap<u32, u64>> {
         .into_iter()
         .map(|(thread, status)| Ok((thread, count(&status)?)))
         .collect()
+}
+
+/// The CPU time that a process has had, to a hundredth of a second; threads that have ended count.
+pub(super) fn cpu_time(process: u32) -> Result<Duration> {
+    Ok(Duration::from_millis(
+        cpu_ticks(process)?.saturating_mul(TICK_MS),
+    ))
 }
 
 /// The CPU time of all threads that a process has and had.

@@ -15,7 +15,7 @@ use crate::bench::{
 pub(super) struct Report {
     /// Fewer repetitions were made than figures worth keeping need.
     pub(super) quick: bool,
-    /// What the random gaps were made from.
+    /// What the random gaps and picks were made from.
     pub(super) seed: u64,
     /// The machine, and how busy it was before.
     pub(super) machine: Machine,

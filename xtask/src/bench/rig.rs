@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -26,8 +27,10 @@ const READY_LIMIT: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How long the host may take to stop, with its sandboxes.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
-/// How long the host may take to say how it fares.
-const STATUS_LIMIT: Duration = Duration::from_secs(10);
+/// How long the host may take to answer its operator.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The longest answer that is read.
+const ANSWER_LIMIT_BYTES: u64 = 1024 * 1024;
 /// How long all sandboxes may take to stop once they are idle.
 const QUIET_LIMIT: Duration = Duration::from_mins(3);
 /// What the path of a Unix socket may be long.
@@ -225,6 +228,11 @@ impl Home {
         ]
     }
 
+    /// The central database; only while no host runs.
+    pub(super) fn database(&self) -> PathBuf {
+        self.data().join("anchorhold.db")
+    }
+
     fn config(&self) -> PathBuf {
         self.path().join("channels.toml")
     }
@@ -308,13 +316,27 @@ impl Host<'_> {
     }
 
     fn status(&self) -> Result<Status> {
+        let answer = self.ask(&json!({"ask": "status"}))?;
+        serde_json::from_slice(&answer).context("read how the host fares")
+    }
+
+    /// Asks it for something of its administration; gives the reply as it came.
+    pub(super) fn administer(&self, resource: &str, verb: &str, args: &Value) -> Result<Value> {
+        let request = json!({"resource": resource, "verb": verb, "args": args});
+        let answer = self.ask(&json!({"ask": "admin", "request": request}))?;
+        serde_json::from_slice(&answer).context("read a reply of the host")
+    }
+
+    /// Asks it as its operator does.
+    fn ask(&self, what: &Value) -> Result<Vec<u8>> {
+        let line = format!("{what}\n");
         let ask = || -> std::io::Result<Vec<u8>> {
             let mut stream = UnixStream::connect(self.home.socket("control"))?;
-            stream.set_read_timeout(Some(STATUS_LIMIT))?;
-            stream.set_write_timeout(Some(STATUS_LIMIT))?;
-            stream.write_all(b"{\"ask\":\"status\"}\n")?;
+            stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+            stream.set_write_timeout(Some(ANSWER_LIMIT))?;
+            stream.write_all(line.as_bytes())?;
             let mut answer = Vec::new();
-            stream.take(1024 * 1024).read_to_end(&mut answer)?;
+            stream.take(ANSWER_LIMIT_BYTES).read_to_end(&mut answer)?;
             Ok(answer)
         };
         let answer = match ask() {
@@ -322,8 +344,7 @@ impl Host<'_> {
             Err(err) if err.kind() == ErrorKind::Interrupted => ask(),
             other => other,
         };
-        let answer = answer.context("ask the host how it fares")?;
-        serde_json::from_slice(&answer).context("read how the host fares")
+        answer.context("ask the host")
     }
 }
 

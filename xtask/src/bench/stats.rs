@@ -26,24 +26,29 @@ pub(super) fn counted(count: u64) -> Result<f64> {
     Ok(f64::from(count))
 }
 
-/// Random waits that are the same for the same seed (`SplitMix64`).
+/// Random numbers that are the same for the same seed (`SplitMix64`).
 #[derive(Clone, Debug)]
-pub(super) struct Gaps(u64);
+pub(super) struct Random(u64);
 
-impl Gaps {
+impl Random {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A wait between zero and `longest`, both included.
-    pub(super) fn next(&mut self, longest: Duration) -> Duration {
+    pub(super) fn gap(&mut self, longest: Duration) -> Duration {
+        let most = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.below(most.saturating_add(1)))
+    }
+
+    /// A number from zero to below `end`; any number where that is zero.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^= bits >> 31;
-        let most = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(bits.checked_rem(most.saturating_add(1)).unwrap_or(bits))
+        bits.checked_rem(end).unwrap_or(bits)
     }
 }
 

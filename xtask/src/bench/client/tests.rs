@@ -66,6 +66,31 @@ fn a_round_trip_ends_with_its_answer() {
 }
 
 #[test]
+fn what_must_be_declined_is_declined_for_that_reason() {
+    let check = |script, expected: Option<&str>| {
+        let (told, _) = play(script, |client| client.be_declined("hello", "not_engaged"));
+        match (told, expected) {
+            (Ok(()), None) => {}
+            (Err(err), Some(expected)) if err.to_string().contains(expected) => {}
+            (told, _) => panic!("{script}: {told:?}"),
+        }
+    };
+    check(
+        "{\"type\":\"accepted\",\"id\":\"n-1\",\"status\":\"declined\",\"reason\":\"not_engaged\"}\n",
+        None,
+    );
+    check(
+        "{\"type\":\"accepted\",\"id\":\"n-1\",\"status\":\"declined\",\"reason\":\"not_wired\"}\n",
+        Some("but declined: not_wired"),
+    );
+    check(STORED, Some("but stored"));
+    check(
+        "{\"type\":\"error\",\"what\":\"too busy\"}\n",
+        Some("too busy"),
+    );
+}
+
+#[test]
 fn what_is_no_answer_is_an_error() {
     let check = |script, expected: &str| {
         let (told, _) = play(script, |client| client.round_trip("hello"));

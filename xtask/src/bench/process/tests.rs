@@ -27,6 +27,11 @@ fn this_process_can_be_watched() {
     let rest = at_rest(process::id(), Duration::ZERO, &interrupts).unwrap();
     assert!(rest.resident > 0.1, "{rest:?}");
     assert!(rest.shared_out > 0.1, "{rest:?}");
+    let before = cpu_time(process::id()).unwrap();
+    let watch = Stopwatch::start();
+    while cpu_time(process::id()).unwrap() == before {
+        assert!(watch.elapsed() < Duration::from_mins(1), "no time passes");
+    }
 }
 
 #[test]

@@ -23,8 +23,8 @@ fn percentiles_are_values_that_occurred() {
 fn gaps_repeat_with_their_seed_and_stay_in_range() {
     let longest = Duration::from_millis(200);
     let draw = |seed| {
-        let mut gaps = Gaps::new(seed);
-        (0..1000).map(|_| gaps.next(longest)).collect::<Vec<_>>()
+        let mut random = Random::new(seed);
+        (0..1000).map(|_| random.gap(longest)).collect::<Vec<_>>()
     };
     let drawn = draw(1);
     assert_eq!(drawn, draw(1));
@@ -35,6 +35,15 @@ fn gaps_repeat_with_their_seed_and_stay_in_range() {
         (Duration::from_millis(90)..Duration::from_millis(110)).contains(&mean),
         "{mean:?}"
     );
+}
+
+#[test]
+fn numbers_are_drawn_from_all_that_are_asked_for() {
+    let mut random = Random::new(1);
+    let mut drawn: Vec<u64> = (0..100).map(|_| random.below(4)).collect();
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn, [0, 1, 2, 3]);
 }
 
 #[test]
