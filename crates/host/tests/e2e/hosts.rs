@@ -65,17 +65,20 @@ pub(crate) async fn a_changed_configuration_is_taken_over(wall: Wall) {
     place.start().await;
     let (mut here, mut there) = (place.person("here").await, place.person("there").await);
     assert_eq!(here.ask("hello").await, agent_quotes("hello"));
-    let declined = there.try_to_say("hello").await;
+    let waits = "host: No agent hears this conversation yet, and nobody who could change that can \
+                 be reached at the moment. Your message waits.";
+    let declined = there.try_to_say("early").await;
     assert_eq!(declined.0, AcceptedStatus::Declined);
+    assert_eq!(there.hears(1).await, [waits]);
 
     let second = [first.clone(), one_agent("there", "second")].concat();
     place.configure(&second);
     place.signal(Signal::HUP);
     until("the new wiring counts", async || {
-        (there.try_to_say("hello").await.0 == AcceptedStatus::Stored).then_some(())
+        (place.rows(&["wirings", "list"]).await.len() == 2).then_some(())
     })
     .await;
-    assert_eq!(there.hears(1).await, [agent_quotes("hello")]);
+    assert_eq!(there.ask("hello").await, agent_quotes("hello"));
     assert_eq!(place.sessions().await[0]["agent"], "second");
 
     // Nobody tells the host of this one, and it is wrong.
@@ -96,6 +99,13 @@ pub(crate) async fn a_changed_configuration_is_taken_over(wall: Wall) {
     assert!(place.log().contains(&problem), "{}", place.log());
     assert_eq!(here.ask("still there").await, agent_quotes("still there"));
     assert_eq!(there.ask("still there").await, agent_quotes("still there"));
+
+    // What waited for a wiring has one.
+    let mut heard = there.hears(4).await;
+    heard.sort();
+    let mut expected = ["early", "hello", "still there"].map(agent_quotes).to_vec();
+    expected.push(waits.to_owned());
+    assert_eq!(heard, expected);
 
     // A wiring that is gone is gone, also without a signal.
     place.configure(&first);

@@ -5,6 +5,7 @@
 //! `DOCKER_HOST` and `ANCHORHOLD_IMAGE` (the engine and the image that agents run in).
 
 pub(crate) mod administration;
+pub(crate) mod asking;
 pub(crate) mod deaths;
 mod forge;
 pub(crate) mod harness;
@@ -57,13 +58,17 @@ macro_rules! all_cases {
                 what_comes_during_a_turn_is_answered_within_it,
                 what_came_during_a_turn_that_died_is_answered_later_once,
             },
-            administration::{
-                commands_do_what_they_say_and_tell_how_it_went,
-                what_is_deleted_can_be_had_back,
-                somebody_else_is_refused,
+            asking::{
                 an_agent_sees_its_own_group_and_asks_for_no_more,
                 an_approved_restart_is_told_to_the_fresh_sandbox,
                 a_flood_of_requests_harms_nobody,
+                an_approved_restart_outlives_the_host,
+            },
+            administration::{
+                commands_do_what_they_say_and_tell_how_it_went,
+                what_can_not_be_done_is_told_by_the_exit_status,
+                what_is_deleted_can_be_had_back,
+                somebody_else_is_refused,
                 a_restart_is_told_to_the_fresh_sandbox_once,
                 a_restart_survives_the_host,
                 an_exported_configuration_changes_nothing,

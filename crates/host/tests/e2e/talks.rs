@@ -59,7 +59,7 @@ pub(crate) async fn what_the_agent_can_do_arrives(wall: Wall) {
     let mut expected = vec![
         "HOME=/workspace",
         "LANG=C.UTF-8",
-        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "PATH=/anchorhold/bin:/usr/local/bin:/usr/bin:/bin",
         "TMPDIR=/tmp",
     ];
     match wall {
