@@ -9,7 +9,7 @@ mod people;
 use anchorhold_core::{
     entity::AgentGroup,
     guard::act::Act,
-    ids::{AgentGroupId, UserId},
+    ids::{AgentGroupId, QuestionId, UserId},
 };
 use anchorhold_store::{
     Error as StoreError,
@@ -70,20 +70,31 @@ impl Acts {
         }
     }
 
-    /// Carries `act` out for `by`; a person, or the operator where it is `None`.
-    pub async fn perform(&self, act: &Act, by: Option<UserId>) -> Result<Done, ActError> {
-        let done = self.carry_out(act, by).await?;
+    /// Carries `act` out for `by`; a person, or the operator where it is `None`. Where it was
+    /// approved, `approval` makes doing it again the same wish.
+    pub async fn perform(
+        &self,
+        act: &Act,
+        (by, approval): (Option<UserId>, Option<QuestionId>),
+    ) -> Result<Done, ActError> {
+        let wish = approval.unwrap_or_else(|| mint!(self.base, QuestionId));
+        let done = self.carry_out(act, by, wish).await?;
         info!(act = act.name(), "act carried out");
         Ok(done)
     }
 
-    async fn carry_out(&self, act: &Act, by: Option<UserId>) -> Result<Done, ActError> {
+    async fn carry_out(
+        &self,
+        act: &Act,
+        by: Option<UserId>,
+        wish: QuestionId,
+    ) -> Result<Done, ActError> {
         match act {
             Act::CreateGroup(new) => self.create_group(mint!(self.base, AgentGroupId), new).await,
             Act::UpdateGroup { group, change } => self.update_group(*group, change).await,
             Act::DeleteGroup { group } => self.delete_group(*group).await,
             Act::RestartGroup { group, message } => {
-                self.restart_group(*group, message.as_deref()).await
+                self.restart_group(*group, message.as_deref(), wish).await
             }
             Act::CloseSession { session, .. } => self.close_session(*session).await,
             Act::CreateWiring(new) => self.create_wiring(new).await,

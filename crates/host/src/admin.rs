@@ -206,7 +206,7 @@ impl Admin {
                 self.approvals
                     .audit(&actor.label(), &act, AuditRuling::Allowed)
                     .await;
-                let done = Box::pin(self.acts.perform(&act, None)).await;
+                let done = Box::pin(self.acts.perform(&act, (None, None))).await;
                 let done = done.map_err(of_act)?;
                 Ok(Reply::Done {
                     what: done.what,

@@ -277,6 +277,9 @@ fn whereabouts_of(trace: &MessageTrace) -> String {
         }
         MessageStatus::Pending => "waits to be answered".to_owned(),
         MessageStatus::Context => "is kept as context for a later one".to_owned(),
+        MessageStatus::Done if trace.last_error.is_some() => {
+            format!("is not answered: {why}")
+        }
         MessageStatus::Done => "was taken in".to_owned(),
         MessageStatus::Failed => format!("was given up: {why}"),
     };

@@ -13,7 +13,13 @@ mod judge;
 mod outcome;
 mod requests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anchorhold_channel::{Accepted, Answered, Intake, IntakeError};
 use anchorhold_core::{
@@ -67,6 +73,9 @@ pub struct Ingest {
     patterns: Patterns,
     /// Held while something that was approved is carried out.
     carrying_out: Mutex<()>,
+    /// How many reasons there are to think that messages which waited are about to be routed. One
+    /// from the start, until the first look at what an earlier host has left.
+    replays: AtomicUsize,
 }
 
 /// What the way in hands on to.
@@ -159,6 +168,7 @@ impl Ingest {
             sessions: stages.sessions,
             patterns: Patterns::default(),
             carrying_out: Mutex::default(),
+            replays: AtomicUsize::new(1),
         })
     }
 
@@ -182,6 +192,9 @@ impl Ingest {
         let applicable = route::applicable(&wirings, chat);
         if applicable.is_empty() {
             return self.unwired(&event).await;
+        }
+        if let Some(waits) = self.behind_a_replay(&event).await? {
+            return Ok(waits);
         }
         let (conversation, sender, standing) = self.parties(&event).await?;
         let parties = (&conversation, &standing);
@@ -272,14 +285,36 @@ impl Ingest {
 
     /// Looks after what waits for somebody, until shutdown.
     pub async fn attend(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut first = Some(Replaying::again(&self.replays));
+        self.replays.fetch_sub(1, Ordering::SeqCst);
         loop {
-            if let Err(failure) = Box::pin(self.chores()).await {
-                error!(error = %report(&*failure), "requests not looked after");
+            match Box::pin(self.chores()).await {
+                Ok(()) => drop(first.take()),
+                Err(failure) => {
+                    error!(error = %report(&*failure), "requests not looked after");
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(CHORES_EVERY) => {}
                 () = shutdown.cancelled() => return,
             }
         }
+    }
+}
+
+/// One reason to think that messages are about to be routed anew, for as long as the value lives.
+#[derive(Debug)]
+struct Replaying<'a>(&'a AtomicUsize);
+
+impl<'a> Replaying<'a> {
+    fn again(replays: &'a AtomicUsize) -> Self {
+        replays.fetch_add(1, Ordering::SeqCst);
+        Self(replays)
+    }
+}
+
+impl Drop for Replaying<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

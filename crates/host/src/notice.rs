@@ -62,6 +62,11 @@ pub fn can_not_start() -> String {
         .to_owned()
 }
 
+/// A turn was stopped.
+pub fn stopped() -> String {
+    "Stopped; your message is not answered.".to_owned()
+}
+
 /// Nobody hears the conversation yet.
 pub fn awaits_wiring() -> String {
     "No agent hears this conversation yet. An owner is asked which one is to; your message waits."

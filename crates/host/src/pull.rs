@@ -195,12 +195,15 @@ impl Pull {
             return Ok(None);
         };
         let why = match handled.state {
-            // Who stopped it was told so; it is never tried again.
-            HandledState::Done | HandledState::Stopped => {
-                return Ok(Some(EndedMessage {
-                    seq,
-                    end: MessageEnd::Done,
-                }));
+            HandledState::Done => {
+                let end = MessageEnd::Done;
+                return Ok(Some(EndedMessage { seq, end }));
+            }
+            // It is never tried again, so whoever waits for its answer is told.
+            HandledState::Stopped => {
+                self.say(&message, notice::stopped()).await?;
+                let end = MessageEnd::Stopped;
+                return Ok(Some(EndedMessage { seq, end }));
             }
             HandledState::Failed(why) => why,
             HandledState::Unknown(what) => format!("the agent does not understand it ({what})"),
@@ -208,6 +211,25 @@ impl Pull {
         error!(%session, seq, "message failed in its turn");
         self.fail(&message, &why, notice::failed(&why)).await?;
         Ok(None)
+    }
+
+    /// Says something in the host's own voice about a message; once, however often it is said.
+    async fn say(&self, message: &Message, text: String) -> Result<(), PullError> {
+        let session = message.session;
+        let outgoing = Outgoing::notice(text);
+        let told = NewDelivery {
+            id: OutboundId::of_row(session, message.seq).notice(),
+            address: message.address.clone(),
+            in_reply_to: Some(message.id),
+            kind: outgoing.kind().to_owned(),
+            payload: outgoing
+                .encode()
+                .map_err(|source| PullError::Encode { session, source })?,
+        };
+        let (store, now) = (&self.base.store, self.base.now());
+        store.new_delivery(Some(session), &told, now).await?;
+        self.deliver.nudge();
+        Ok(())
     }
 
     /// Gives a message up, visibly: recorded, and told to the person.

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use anchorhold_core::{
     address::Address,
-    ids::{AgentGroupId, ConversationId, IdError, MessageId, PlatformMessageId, SessionId},
+    ids::{
+        AgentGroupId, ConversationId, IdError, MessageId, PlatformMessageId, QuestionId, SessionId,
+    },
     sandbox::Generation,
 };
 use anchorhold_runner::lifecycle::Lifecycle;
@@ -195,13 +197,15 @@ impl Sessions {
 
     /// Replaces the running sandboxes of a group, each proven gone before its successor starts, and
     /// lets each fresh one be told `message` first. Tells how many.
+    ///
+    /// `wish` names it: what is said twice for the same wish is said once.
     pub async fn restart(
         &self,
         group: AgentGroupId,
         message: Option<&str>,
+        wish: QuestionId,
     ) -> Result<u64, SessionError> {
         let mut restarted = 0;
-        let id = mint!(self.base, MessageId);
         for row in self.base.store.group_sessions(group).await? {
             let session = row.session.id;
             let Some(running) = self.lifecycle.is_running(session) else {
@@ -215,10 +219,13 @@ impl Sessions {
                         text: message.to_owned(),
                     }),
                     fresh_only: Some(running),
-                    key: format!("{HOST_WORD}restart {id}"),
+                    key: format!("{HOST_WORD}restart {wish}"),
                 };
                 self.say(session, &address, word).await?;
             }
+            // On record it is of the past from here on: a host that comes after this one ends it.
+            let (store, now) = (&self.base.store, self.base.now());
+            store.begin_generation(session, now).await?;
             self.base.live.condemn(session, Ending::Asked);
             self.lifecycle.stop(session);
             // Forgotten wishes are no loss: what is due wakes it again once the old one is gone.

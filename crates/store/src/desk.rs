@@ -4,7 +4,7 @@
 use anchorhold_core::{
     address::Address,
     guard::act::Act,
-    ids::{ConversationId, QuestionId, SessionId, WiringId},
+    ids::{ChannelName, ChatId, ConversationId, QuestionId, SessionId, WiringId},
     inbound::ChatKind,
 };
 use jiff::Timestamp;
@@ -25,6 +25,14 @@ pub(crate) const REJECTED: &str = "SELECT EXISTS (SELECT 1 FROM approvals
 
 pub(crate) const PENDING: &str = "SELECT EXISTS (SELECT 1 FROM approvals
      WHERE action = ?1 AND subject = ?2 AND status = 'pending')";
+
+pub(crate) const BEING_CARRIED_OUT: &str = "SELECT id FROM approvals
+     WHERE action = ?1 AND subject = ?2 AND status = 'approved' AND carried_out_at IS NULL LIMIT 1";
+
+pub(crate) const REPLAYED_AT: &str = "SELECT a.id FROM approvals a
+     JOIN held_events h ON h.approval_id = a.id
+     WHERE a.status = 'approved' AND a.carried_out_at IS NULL
+         AND h.channel = ?1 AND h.chat = ?2 LIMIT 1";
 
 pub(crate) const OVERDUE: &str = "SELECT id FROM approvals
      WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
@@ -137,6 +145,43 @@ impl Store {
             .bind(act.subject())
             .fetch_one(&mut *conn)
             .await
+            .map_err(failed)
+    }
+
+    /// The approval of the same, as far as its subject goes, that is given and not carried out yet.
+    pub async fn being_carried_out(&self, act: &Act) -> Result<Option<QuestionId>, Error> {
+        let failed = |source| Error::ApprovalsToCarryOut { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let row = sqlx::query(BEING_CARRIED_OUT)
+            .bind(act.name())
+            .bind(act.subject())
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(failed)?;
+        row.as_ref()
+            .map(|row| Fields::new("approvals", row).parsed("id", QuestionId::parse))
+            .transpose()
+            .map_err(failed)
+    }
+
+    /// The approval whose messages of this chat are about to be routed: a later one has to wait
+    /// behind them.
+    pub async fn replayed_at(
+        &self,
+        channel: &ChannelName,
+        chat: &ChatId,
+    ) -> Result<Option<QuestionId>, Error> {
+        let failed = |source| Error::ApprovalsToCarryOut { source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let row = sqlx::query(REPLAYED_AT)
+            .bind(channel.as_str())
+            .bind(chat.as_str())
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(failed)?;
+        row.as_ref()
+            .map(|row| Fields::new("approvals", row).parsed("id", QuestionId::parse))
+            .transpose()
             .map_err(failed)
     }
 

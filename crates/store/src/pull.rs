@@ -58,6 +58,8 @@ pub struct EndedMessage {
 pub enum MessageEnd {
     /// A turn that saw it has ended well.
     Done,
+    /// A person stopped the turn that saw it.
+    Stopped,
     /// It was given up.
     Failed {
         /// Why, for people.
@@ -166,6 +168,7 @@ async fn end_message(
 ) -> sqlx::Result<u64> {
     let (status, why) = match &ended.end {
         MessageEnd::Done => (MessageStatus::Done, None),
+        MessageEnd::Stopped => (MessageStatus::Done, Some("a person stopped it")),
         MessageEnd::Failed { why } => (MessageStatus::Failed, Some(why.as_str())),
     };
     let done = sqlx::query(END_MESSAGE)

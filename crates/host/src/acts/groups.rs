@@ -3,7 +3,7 @@
 use anchorhold_core::{
     entity::{AgentGroup, GroupLimits, ManagedBy, RuntimeChoice},
     guard::act::{GroupChange, NewGroup},
-    ids::{AgentGroupId, SessionId},
+    ids::{AgentGroupId, QuestionId, SessionId},
 };
 use anchorhold_store::undo::What;
 
@@ -91,9 +91,11 @@ impl Acts {
         &self,
         group: AgentGroupId,
         message: Option<&str>,
+        wish: QuestionId,
     ) -> Result<Done, ActError> {
         self.group(group).await?;
-        Ok(done(&match self.sessions.restart(group, message).await? {
+        let restarted = self.sessions.restart(group, message, wish).await?;
+        Ok(done(&match restarted {
             0 => "No sandbox of this agent runs; the next message starts one.".to_owned(),
             1 => "One sandbox is being replaced.".to_owned(),
             more => format!("{more} sandboxes are being replaced."),

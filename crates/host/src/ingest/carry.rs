@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::{
     acts::ActError,
-    ingest::{Failure, Ingest, held},
+    ingest::{Failure, Ingest, Replaying, held},
     notice,
     report::report,
 };
@@ -32,6 +32,7 @@ impl Ingest {
         let (store, id) = (&self.base.store, approval.id);
         // Whoever decides and whoever looks after what was decided can both come here.
         let _one_at_a_time = self.carrying_out.lock().await;
+        let _replaying = Replaying::again(&self.replays);
         let present = store.approval(id).await?;
         if present.is_none_or(|present| present.carried_out_at.is_some()) {
             return Ok("It is done already.".to_owned());
@@ -110,7 +111,7 @@ impl Ingest {
         else {
             let done = self
                 .acts
-                .perform(&approval.act, approval.decided_by)
+                .perform(&approval.act, (approval.decided_by, Some(approval.id)))
                 .await?;
             return Ok(done.what);
         };

@@ -40,7 +40,7 @@ impl Ingest {
 
     async fn carry_out_late(&self, id: QuestionId) -> Result<(), Failure> {
         match self.base.store.approval(id).await {
-            Ok(Some(approval)) => self.carry_out(&approval).await.map(drop),
+            Ok(Some(approval)) => Box::pin(self.carry_out(&approval)).await.map(drop),
             Ok(None) => Ok(()),
             Err(failure) => self.withdraw(id, failure).await,
         }

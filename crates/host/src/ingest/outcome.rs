@@ -116,7 +116,12 @@ impl Ingest {
             Err(_not_whole) => self.open_by_code(question).await?,
         };
         let question = match found.as_slice() {
-            [] => return Ok("There is no open question with that code.".to_owned()),
+            [] => {
+                return Ok(
+                    "There is no open question with that code; it may have been answered already."
+                        .to_owned(),
+                );
+            }
             [one] => *one,
             _several => {
                 return Ok("Several open questions have that code; use the whole id.".to_owned());

@@ -1,8 +1,11 @@
 //! Messages that somebody has to decide about first: of a conversation that no agent hears, or of a
 //! person whom nobody knows. They wait, text only, and the person is told that they do.
 
+use std::sync::atomic::Ordering;
+
 use anchorhold_channel::Accepted;
 use anchorhold_core::{
+    address::Address,
     entity::AgentGroup,
     guard::act::Act,
     ids::{AgentGroupId, QuestionId},
@@ -55,6 +58,13 @@ impl Ingest {
             offered: groups.iter().map(|group| group.id).collect(),
             asked_by: sender,
         };
+        if let Some(decided) = store.being_carried_out(&act).await? {
+            return match self.hold(event, decided).await? {
+                Held::Kept | Held::Known => self.declined(event, Reason::AwaitsWiring).await,
+                // Offered again, it is routed by what was decided.
+                Held::Late | Held::Full => Err("it was decided at this very moment".into()),
+            };
+        }
         if !self.approvals.has_room(&act).await? {
             warn!("too many requests are open; nobody is asked about this conversation");
             return self.declined(event, Reason::NotWired).await;
@@ -74,6 +84,30 @@ impl Ingest {
         let said = (notice::awaits_wiring(), notice::awaits_wiring_unseen());
         self.wait(event, asked, said).await?;
         self.declined(event, Reason::AwaitsWiring).await
+    }
+
+    /// A message of a chat where earlier ones are about to be routed waits behind them: order comes
+    /// before speed. `None` if there are none.
+    pub(super) async fn behind_a_replay(
+        &self,
+        event: &InboundEvent,
+    ) -> Result<Option<Accepted>, Failure> {
+        if self.replays.load(Ordering::SeqCst) == 0 {
+            return Ok(None);
+        }
+        let Address { channel, chat, .. } = &event.address;
+        let Some(decided) = self.base.store.replayed_at(channel, chat).await? else {
+            return Ok(None);
+        };
+        if !event.attachments.is_empty() {
+            // What waits keeps no files; the platform keeps them until it offers them again.
+            return Err("earlier messages of this chat are about to be routed".into());
+        }
+        Ok(match self.hold(event, decided).await? {
+            Held::Late => None,
+            Held::Kept | Held::Known => Some(self.declined(event, Reason::AwaitsWiring).await?),
+            Held::Full => return Err("too much of this chat is about to be routed".into()),
+        })
     }
 
     /// Asks to let the sender in where an agent would have answered somebody known. Tells for which

@@ -750,7 +750,7 @@ async fn a_decision_can_be_written_where_no_agent_hears_it() {
     let none = saying("/answer 000000 1", direct("olga", "a1"));
     assert_eq!(
         host.tell(none).await,
-        "host: There is no open question with that code."
+        "host: There is no open question with that code; it may have been answered already."
     );
     let answer = saying(&format!("/answer {} 1", id.code()), direct("olga", "a2"));
     assert_eq!(host.tell(answer).await, format!("host: {CONNECTED}"));

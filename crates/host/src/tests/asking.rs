@@ -174,7 +174,10 @@ async fn where_there_are_no_buttons_the_answer_is_written() {
     assert_eq!(said, "host: You answered: Later");
     assert_eq!(inside.texts(), ["answer: Later"]);
     let said = host.tell(saying(&words(1), direct("ann", "a3"))).await;
-    assert_eq!(said, "host: There is no open question with that code.");
+    assert_eq!(
+        said,
+        "host: There is no open question with that code; it may have been answered already."
+    );
 }
 
 #[tokio::test]

@@ -290,6 +290,12 @@ async fn a_running_turn_is_stopped_and_never_tried_again() {
     inside.finish(handled, Vec::new());
     host.until_status(taken[0].get(), MessageStatus::Done).await;
     host.until_status(stop.get(), MessageStatus::Done).await;
+    until("whoever waits for the answer is told", async || {
+        let seen = host.seen(&direct("ann", "m1").address);
+        let told = |line: &String| line == "host: Stopped; your message is not answered.";
+        seen.iter().any(told).then_some(())
+    })
+    .await;
     inside.die(ExitStatus::Signal(9));
     host.until_empty().await;
     host.advance(Duration::from_mins(5));
@@ -383,7 +389,8 @@ async fn an_answer_to_no_question_is_told_so() {
     for (text, id) in [("/answer 00ff00 1", "a1"), ("/answer ff 2", "a2")] {
         let said = host.tell(saying(text, direct("ann", id))).await;
         assert_eq!(
-            said, "host: There is no open question with that code.",
+            said,
+            "host: There is no open question with that code; it may have been answered already.",
             "{text}"
         );
     }

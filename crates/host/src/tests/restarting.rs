@@ -51,6 +51,9 @@ async fn defect_39_a_restart_is_about_the_running_sandboxes_of_one_agent() {
     host.runtime().on_term(OnTerm::Hang);
     let said = restart(&host, Some("read your notes")).await;
     assert_eq!(said, "One sandbox is being replaced.");
+    // Should this host die now, the next one finds on record that what runs is of the past.
+    let recorded = host.store().generation(own.id.session).await.unwrap();
+    assert_eq!(recorded, Generation(own.id.generation.0 + 1));
     until("it is told to stop", async || {
         (host.runtime().stops().len() == 1).then_some(())
     })
@@ -66,7 +69,7 @@ async fn defect_39_a_restart_is_about_the_running_sandboxes_of_one_agent() {
 
     let mut fresh = host.enter().await;
     assert_eq!(fresh.id.session, old.session);
-    assert_eq!(fresh.id.generation, Generation(old.generation.0 + 1));
+    assert_eq!(fresh.id.generation, Generation(old.generation.0 + 2));
     assert!(!host.runtime().running().contains(&old));
     assert_eq!(fresh.texts(), ["note: read your notes"]);
     // The other agent and the session that slept were left alone.
@@ -112,7 +115,7 @@ async fn a_turn_that_a_restart_ends_costs_no_try() {
     let said = restart(&host, None).await;
     assert_eq!(said, "One sandbox is being replaced.");
     let mut fresh = host.enter().await;
-    assert_eq!(fresh.id.generation, Generation(old.generation.0 + 1));
+    assert_eq!(fresh.id.generation, Generation(old.generation.0 + 2));
     let rows = fresh.offer();
     assert_eq!((rows.len(), rows[0].tries), (1, 0));
     fresh.answer();

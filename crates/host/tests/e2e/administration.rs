@@ -212,7 +212,8 @@ pub(crate) async fn a_restart_is_told_to_the_fresh_sandbox_once(wall: Wall) {
         agent_quotes("hello again"),
     ];
     assert_eq!(person.lines(), expected);
-    assert_eq!(place.sessions().await[0]["generation"], 2);
+    // The number in between is nobody's: it made the old one a thing of the past.
+    assert_eq!(place.sessions().await[0]["generation"], 3);
     let new = wall.sandboxes(&place.engine, &place.session_id());
     assert_eq!(new.len(), 1);
     assert_ne!(new, old);
@@ -229,15 +230,8 @@ pub(crate) async fn a_restart_survives_the_host(wall: Wall) {
     let mut place = owners_place(wall, "").await;
     let mut person = place.person("work").await;
     person.ask("hello").await;
-    let session = place.session_id();
-    let old = wall.sandboxes(&place.engine, &session);
     assert_eq!(code(&place, RESTART).await, Some(0));
-    // Whether its successor has begun to start by then is left to chance.
-    until("the old sandbox is gone", async || {
-        let present = wall.sandboxes(&place.engine, &session);
-        (!old.iter().any(|one| present.contains(one))).then_some(())
-    })
-    .await;
+    // How far it has come by then is left to chance.
     place.kill_host().await;
     place.start().await;
     person.hears(2).await;
@@ -250,7 +244,7 @@ pub(crate) async fn a_restart_survives_the_host(wall: Wall) {
     assert_eq!(person.lines(), expected);
     let sessions = place.sessions().await;
     assert!(
-        sessions[0]["generation"].as_u64().unwrap() >= 2,
+        sessions[0]["generation"].as_u64().unwrap() >= 3,
         "{sessions:?}"
     );
     place.stop().await;

@@ -210,7 +210,10 @@ pub(crate) async fn what_waits_for_a_wiring_is_answered_in_order_once(wall: Wall
 
     // Said again, it changes nothing; and from now on the agent hears what is said.
     let again = person.ask(&choice).await;
-    assert_eq!(again, "host: There is no open question with that code.");
+    assert_eq!(
+        again,
+        "host: There is no open question with that code; it may have been answered already."
+    );
     assert_eq!(person.ask("four").await, agent_quotes("four"));
     assert_eq!((person.lines().len(), person.cards()), (7, 1));
     let wirings = place.rows(&["wirings", "list"]).await;

@@ -6,11 +6,11 @@ use anchorhold_core::{
 };
 
 use crate::{
-    approvals::Pick,
+    approvals::{Pick, held::HeldEvent},
     people::Subscription,
     tests::fixture::{
         Place, address, approval_id, asked, at, bytes, channel, delivery, event, group, message,
-        wiring,
+        platform_id, wiring,
     },
 };
 
@@ -151,4 +151,34 @@ async fn the_platform_knows_best_what_kind_of_chat_it_is() {
     let chat = address("chat", None).chat;
     let known = place.store.conversation(&channel(), &chat).await.unwrap();
     assert_eq!(known.unwrap().kind, ChatKind::Direct);
+}
+
+#[tokio::test]
+async fn what_is_given_and_not_carried_out_is_found_with_what_waits_for_it() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let (act, id) = (admit("ann"), approval_id(1));
+    store.open_approval(&asked(1, &act), at(1)).await.unwrap();
+    let waiting = HeldEvent {
+        address: address("chat", None),
+        message_id: platform_id(1),
+        event: "{}".to_owned(),
+    };
+    store.hold_event(id, &waiting, 9, at(1)).await.unwrap();
+    let (here, chat) = (channel(), waiting.address.chat.clone());
+    assert_eq!(store.being_carried_out(&act).await.unwrap(), None);
+    assert_eq!(store.replayed_at(&here, &chat).await.unwrap(), None);
+    let approve = &Pick::Approve;
+    store
+        .decide_approval(id, approve, None, at(2))
+        .await
+        .unwrap();
+    assert_eq!(store.being_carried_out(&act).await.unwrap(), Some(id));
+    assert_eq!(store.replayed_at(&here, &chat).await.unwrap(), Some(id));
+    let elsewhere = address("other", None).chat;
+    assert_eq!(store.replayed_at(&here, &elsewhere).await.unwrap(), None);
+    assert!(store.drop_held_event(id, &waiting).await.unwrap());
+    assert_eq!(store.replayed_at(&here, &chat).await.unwrap(), None);
+    assert!(store.carried_out(id, at(3)).await.unwrap());
+    assert_eq!(store.being_carried_out(&act).await.unwrap(), None);
 }
