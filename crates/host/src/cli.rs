@@ -33,7 +33,7 @@ const EXIT_UNAVAILABLE: u8 = render::EXIT_UNAVAILABLE;
 
 /// One command line.
 ///
-/// What is known when this is compiled is derived ([`Own`]); the catalog's commands stand beside it.
+/// What is known when this is compiled is derived (`Own`); the catalog's commands stand beside it.
 #[derive(Debug)]
 pub struct Cli {
     common: Common,
