@@ -54,6 +54,8 @@ pub struct Deliver {
     base: Base,
     registry: Registry,
     nudge: Arc<Notify>,
+    /// Something ended that was not sent.
+    ends: Arc<Notify>,
     busy: Arc<Mutex<HashSet<Address>>>,
     /// Counts who came, so that somebody who comes while a delivery is being parked is noticed.
     arrivals: Arc<AtomicU64>,
@@ -80,12 +82,13 @@ impl Deliver {
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
-        let nudge = Arc::new(Notify::new());
+        let (nudge, ends) = (Arc::default(), Arc::default());
         let (busy, arrivals) = (Arc::default(), Arc::default());
         Self {
             base,
             registry,
             nudge,
+            ends,
             busy,
             arrivals,
             tasks,
@@ -96,6 +99,11 @@ impl Deliver {
     /// There may be something to send.
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// Tells when a delivery has ended dead or unknown; like every nudge it may be lost.
+    pub fn ends(&self) -> Arc<Notify> {
+        Arc::clone(&self.ends)
     }
 
     /// Somebody is there again at `address`.
@@ -133,6 +141,9 @@ impl Deliver {
             let caps = instance.as_ref().map(|instance| instance.adapter.caps());
             let settled = after_interruption(caps, self.base.now());
             warn!(outbound = %attempt.delivery, ?settled, "attempt was cut off");
+            if let Settled::Unknown { why, .. } = &settled {
+                error!(outbound = %attempt.delivery, error = %why, "delivery given up");
+            }
             self.base
                 .store
                 .settle_attempt(attempt.attempt, &settled, self.base.now())
@@ -335,6 +346,7 @@ impl Deliver {
         match &outcome.settled {
             Settled::Dead { why, .. } | Settled::Unknown { why, .. } => {
                 error!(error = %why, settled = ?outcome.settled, "delivery given up");
+                self.ends.notify_one();
             }
             Settled::Park => {
                 info!("nobody is there, delivery kept");
@@ -368,6 +380,7 @@ impl Deliver {
         store
             .settle_unattempted(delivery.id, &Unattempted::Dead { why }, now)
             .await?;
+        self.ends.notify_one();
         Ok(())
     }
 
