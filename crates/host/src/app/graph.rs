@@ -377,6 +377,7 @@ fn way_in(
         acts,
         approvals,
         pairing,
+        deliver: deliver.clone(),
     };
     let admin = Admin::new(base.clone(), registry.clone(), hands);
     (ingest, admin, ends)

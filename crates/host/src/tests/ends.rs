@@ -1,5 +1,6 @@
 //! What could not be delivered is told: to the agent, to the person, else to the owners, once.
 
+use anchorhold_admin::{render, request::Reply};
 use anchorhold_channel::{ChannelError, TextLimit, fake::Scripted};
 use anchorhold_core::{access::Role, entity::DeliveryStatus};
 use anchorhold_sessiondb::{Handled, Outbound, Seq};
@@ -262,4 +263,111 @@ async fn an_agent_whose_files_fail_keeps_nobody_else_in_the_dark_for_long() {
     host.graph.deliver.ends().notify_one();
     host.until_told(seq).await;
     host.until_seen(&address("c"), 2).await;
+}
+
+/// The text of a reply, with this id left out.
+fn shown(reply: &Reply, id: &str) -> String {
+    render::text(reply).replace(id, "ID")
+}
+
+#[tokio::test]
+async fn the_operator_lists_shows_retries_and_discards() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let mut inside = host.enter().await;
+    host.platform().script(refused());
+    let seq = say_once(&mut inside, "a secret");
+    host.until_told(seq).await;
+    let dead = host.until_delivery(seq, |_| true).await;
+    let id = dead.id.to_string();
+
+    let listed = host
+        .admin("deadletters", "list", &[("group", "helper")])
+        .await;
+    let Reply::Rows { rows, .. } = &listed else {
+        panic!("no list: {listed:?}");
+    };
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0][0].as_str(), Some(id.as_str()));
+    let of_id = [("id", id.as_str())];
+    let show = host.admin("deadletters", "show", &of_id).await;
+    let text = shown(&show, &id);
+    for part in [
+        "dead",
+        "refused for good: blocked by the person",
+        "permanent",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for reply in [&listed, &show] {
+        assert!(!render::json(reply).contains("secret"), "{reply:?}");
+    }
+
+    let retried = host.admin("deadletters", "retry", &of_id).await;
+    assert_eq!(
+        shown(&retried, &id),
+        "it is sent again now; `deadletters list` has it again if it fails (id ID)\n"
+    );
+    let seen = host.until_seen(&address("c"), 1).await;
+    assert_eq!(seen, ["agent: a secret"]);
+    host.until_delivery(seq, |one| one.status == DeliveryStatus::Sent)
+        .await;
+    let again = host.admin("deadletters", "retry", &of_id).await;
+    assert_eq!(
+        shown(&again, &id),
+        "error: it has not failed: it is sent or on its way (conflict)\n"
+    );
+    let discarded = host.admin("deadletters", "discard", &of_id).await;
+    assert_eq!(
+        shown(&discarded, &id),
+        "error: it is not on the list (conflict)\n"
+    );
+    let nothing = [("id", "01890a5d-ac96-774b-bcce-b302099a8057")];
+    for verb in ["show", "retry", "discard"] {
+        let absent = host.admin("deadletters", verb, &nothing).await;
+        let text = render::text(&absent);
+        assert!(text.contains("there is no such"), "{verb}: {text}");
+    }
+    let ruling = |verb: &str| {
+        (
+            "operator".to_owned(),
+            format!("deadletters {verb}"),
+            "allowed".to_owned(),
+        )
+    };
+    assert!(host.rulings().contains(&ruling("retry")));
+    assert!(!host.rulings().contains(&ruling("show")));
+}
+
+#[tokio::test]
+async fn defect_18_what_may_have_arrived_is_shown_as_such_and_sent_again_on_a_second_word() {
+    let mut host = Bench::with_caps(PLAIN, no_dedupe()).start().await;
+    host.stored("m1").await;
+    let mut inside = host.enter().await;
+    host.platform().script(Scripted::TakeAndLoseAnswer);
+    let seq = say_once(&mut inside, "a");
+    host.until_told(seq).await;
+    let unknown = host.until_delivery(seq, |_| true).await;
+    assert_eq!(unknown.status, DeliveryStatus::Unknown);
+    let id = unknown.id.to_string();
+    let refused = host.admin("deadletters", "retry", &[("id", &id)]).await;
+    assert_eq!(
+        render::text(&refused),
+        "error: nobody can say whether it arrived, so it may come twice; \
+         to send it all the same, add --even-if-it-arrived (conflict)\n"
+    );
+    let discarded = host.admin("deadletters", "discard", &[("id", &id)]).await;
+    assert_eq!(
+        shown(&discarded, &id),
+        "discarded; it is not sent any more and stays on record (id ID)\n"
+    );
+    assert_eq!(host.store().counts().await.unwrap().deliveries_unknown, 0);
+    // Who thinks better of it can still have it sent.
+    let fields = [("id", id.as_str()), ("even-if-it-arrived", "true")];
+    host.admin("deadletters", "retry", &fields).await;
+    host.until_delivery(seq, |one| one.status == DeliveryStatus::Sent)
+        .await;
+    let mut seen = host.seen(&address("c"));
+    seen.retain(|line| line.starts_with("agent"));
+    assert_eq!(seen, ["agent: a", "agent: a"]);
 }
