@@ -91,11 +91,15 @@ pub fn text(reply: &Reply) -> String {
             table(&lines)
         }
         Reply::One(fields) => {
-            let lines: Vec<Vec<String>> = fields
+            let lists = fields.iter().filter_map(|(name, value)| list(name, value));
+            let lists: String = lists.collect();
+            let plain = fields
                 .iter()
+                .filter(|(name, value)| list(name, value).is_none());
+            let lines: Vec<Vec<String>> = plain
                 .map(|(name, value)| vec![safe(name), cell(name, value)])
                 .collect();
-            table(&lines)
+            table(&lines) + &lists
         }
         Reply::Done { what, id } => match id {
             Some(id) if !what.contains(id.as_str()) => {
@@ -181,6 +185,22 @@ fn cell(column: &str, value: &Value) -> String {
             ),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => safe(&value.to_string()),
     }
+}
+
+/// A list of like things, as a table below what it belongs to.
+fn list(name: &str, value: &Value) -> Option<String> {
+    let items = value.as_array()?.iter().map(Value::as_object);
+    let items: Vec<&Map<String, Value>> = items.collect::<Option<_>>()?;
+    let columns: Vec<&String> = items.first()?.keys().collect();
+    let mut lines = vec![columns.iter().map(|column| cut(&safe(column))).collect()];
+    lines.extend(items.iter().map(|item| {
+        let cells = columns.iter().map(|column| match item.get(*column) {
+            Some(value) => cut(&cell(column, value)),
+            None => "-".to_owned(),
+        });
+        cells.collect()
+    }));
+    Some(format!("\n{}:\n{}", safe(name), table(&lines)))
 }
 
 fn is_time(column: &str) -> bool {

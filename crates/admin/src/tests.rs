@@ -76,6 +76,11 @@ pub(crate) const EVERY_COMMAND: &[&str] = &[
     "audit list --limit=11",
     "undo list --all --limit=12",
     "undo restore 7",
+    "deadletters list --group=helper --channel=work --all --limit=13",
+    "deadletters show 7",
+    "deadletters retry 7",
+    "deadletters retry 7 --even-if-it-arrived",
+    "deadletters discard 7",
     "pair work",
 ];
 

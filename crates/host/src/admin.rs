@@ -7,6 +7,7 @@
 pub mod inside;
 
 mod acts_of;
+mod deadletters;
 mod explain;
 mod lookup;
 mod pair;
@@ -24,7 +25,7 @@ use anchorhold_channel::Answered;
 use anchorhold_core::{
     entity::AdminScope,
     guard::{self, Actor, Ruling, act::Act},
-    ids::{AgentGroupId, QuestionId, SessionId},
+    ids::{AgentGroupId, OutboundId, QuestionId, SessionId},
 };
 use anchorhold_store::{
     approvals::Pick,
@@ -39,6 +40,7 @@ use crate::{
     admin::{lookup::Lookup, refusal::Refusal},
     approvals::{Approvals, Wanted},
     base::Base,
+    deliver::Deliver,
     ingest::Ingest,
     pairing::Pairing,
     registry::Registry,
@@ -57,6 +59,7 @@ pub struct Admin {
     acts: Acts,
     approvals: Approvals,
     pairing: Pairing,
+    deliver: Deliver,
 }
 
 /// What requests are carried out with.
@@ -70,6 +73,8 @@ pub struct Hands {
     pub approvals: Approvals,
     /// Makes owners.
     pub pairing: Pairing,
+    /// Sends.
+    pub deliver: Deliver,
 }
 
 /// Who asks.
@@ -109,6 +114,7 @@ impl Admin {
             acts: hands.acts,
             approvals: hands.approvals,
             pairing: hands.pairing,
+            deliver: hands.deliver,
         }
     }
 
@@ -151,12 +157,25 @@ impl Admin {
             (Access::Read, "wirings", "explain") => {
                 Box::pin(explain::explain(&lookup, &self.ingest)).await
             }
+            (Access::Read, "deadletters", "show") => deadletters::show(&lookup).await,
             (Access::Read, ..) => reads::read(&lookup).await,
             (Access::Write, "approvals", verb) => self.decide(&lookup, verb).await,
             (Access::Write, "pair", _) => {
                 self.note(caller, &checked.command(), AuditRuling::Allowed)
                     .await;
                 pair::pair(&lookup, &self.pairing).await
+            }
+            (Access::Write, "deadletters", _) => {
+                let id = lookup.parsed("id", OutboundId::parse)?;
+                let command = (checked.command(), id.to_string());
+                // Before it is done, as of an act: what was done has to be on record.
+                self.note_of(
+                    &caller.label(),
+                    (&command.0, &command.1),
+                    AuditRuling::Allowed,
+                )
+                .await;
+                deadletters::change(&lookup, id, &self.deliver).await
             }
             (Access::Write, ..) => {
                 let act = lookup.act().await?;
@@ -184,7 +203,7 @@ impl Admin {
                 if refusal.code() == FailCode::Forbidden && is_write(request) {
                     let command = format!("{} {}", request.resource, request.verb);
                     let actor = Actor::Agent { group, scope }.label();
-                    self.note_of(&actor, command.trim_end(), AuditRuling::Denied)
+                    self.note_of(&actor, (command.trim_end(), ""), AuditRuling::Denied)
                         .await;
                 }
                 Err(Refusal::scope(&refusal))
@@ -326,14 +345,14 @@ impl Admin {
 
     /// Puts something on record that is no act of the guard's.
     async fn note(&self, caller: Caller, command: &str, ruling: AuditRuling) {
-        self.note_of(&caller.label(), command, ruling).await;
+        self.note_of(&caller.label(), (command, ""), ruling).await;
     }
 
-    async fn note_of(&self, actor: &str, command: &str, ruling: AuditRuling) {
+    async fn note_of(&self, actor: &str, (command, detail): (&str, &str), ruling: AuditRuling) {
         let entry = AuditEntry {
             actor,
             act: command,
-            detail: "",
+            detail,
             ruling,
         };
         if let Err(failure) = self.base.store.audit(&entry, self.base.now()).await {

@@ -2,6 +2,7 @@
 
 pub mod outcome;
 pub mod outgoing;
+mod prepare;
 
 use std::{
     collections::HashSet,
@@ -13,13 +14,11 @@ use std::{
 };
 
 use anchorhold_channel::{ChannelError, PartKey};
-use anchorhold_core::{address::Address, ids::PlatformMessageId, outbound::OutboundOp};
-use anchorhold_sessiondb::{Disposition, Seq};
+use anchorhold_core::{address::Address, outbound::OutboundOp};
 use anchorhold_store::{
     Durability, Error as StoreError,
     attempts::{AttemptId, Settled, Unattempted},
     deliveries::{Delivery, NewDelivery},
-    questions::NewQuestion,
 };
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,10 +26,9 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     base::Base,
-    blocking::blocking,
     deliver::{
         outcome::{after_failure, after_interruption, later},
-        outgoing::{Outgoing, Resolved, operations},
+        outgoing::Outgoing,
     },
     notice,
     registry::{Instance, Registry},
@@ -47,9 +45,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// attempt.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 const SETTLE_TRIES: u32 = 600;
-/// How long an agent's question can be answered where it does not say, and at most.
-const QUESTION_LIFE: Duration = Duration::from_hours(24);
-const QUESTION_LIFE_LIMIT: Duration = Duration::from_hours(7 * 24);
 /// How long a delivery waits whose channel is not configured.
 const NO_CHANNEL: Duration = Duration::from_mins(1);
 
@@ -59,6 +54,8 @@ pub struct Deliver {
     base: Base,
     registry: Registry,
     nudge: Arc<Notify>,
+    /// Something ended that was not sent.
+    ends: Arc<Notify>,
     busy: Arc<Mutex<HashSet<Address>>>,
     /// Counts who came, so that somebody who comes while a delivery is being parked is noticed.
     arrivals: Arc<AtomicU64>,
@@ -85,12 +82,13 @@ impl Deliver {
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
-        let nudge = Arc::new(Notify::new());
+        let (nudge, ends) = (Arc::default(), Arc::default());
         let (busy, arrivals) = (Arc::default(), Arc::default());
         Self {
             base,
             registry,
             nudge,
+            ends,
             busy,
             arrivals,
             tasks,
@@ -101,6 +99,11 @@ impl Deliver {
     /// There may be something to send.
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// Tells when a delivery has ended dead or unknown; like every nudge it may be lost.
+    pub fn ends(&self) -> Arc<Notify> {
+        Arc::clone(&self.ends)
     }
 
     /// Somebody is there again at `address`.
@@ -138,6 +141,9 @@ impl Deliver {
             let caps = instance.as_ref().map(|instance| instance.adapter.caps());
             let settled = after_interruption(caps, self.base.now());
             warn!(outbound = %attempt.delivery, ?settled, "attempt was cut off");
+            if let Settled::Unknown { why, .. } = &settled {
+                error!(outbound = %attempt.delivery, error = %why, "delivery given up");
+            }
             self.base
                 .store
                 .settle_attempt(attempt.attempt, &settled, self.base.now())
@@ -227,117 +233,6 @@ impl Deliver {
         }
         .instrument(span)
         .await
-    }
-
-    /// The operations that are left to do; an inner error says why there can be none.
-    async fn prepare(
-        &self,
-        delivery: &Delivery,
-        instance: &Instance,
-    ) -> Result<Result<Vec<OutboundOp>, String>, Failure> {
-        let Ok(outgoing) = serde_json::from_str::<Outgoing>(&delivery.payload) else {
-            return Ok(Err("its record can't be read".to_owned()));
-        };
-        let resolved = match self.resolve(delivery, &outgoing).await? {
-            Ok(resolved) => resolved,
-            Err(why) => return Ok(Err(why)),
-        };
-        let caps = instance.adapter.caps();
-        let operations = operations(outgoing, resolved, caps);
-        let done = usize::try_from(delivery.parts_sent).unwrap_or(usize::MAX);
-        Ok(operations.map(|all| all.into_iter().skip(done).collect()))
-    }
-
-    async fn resolve(
-        &self,
-        delivery: &Delivery,
-        outgoing: &Outgoing,
-    ) -> Result<Result<Resolved, String>, Failure> {
-        let mut resolved = Resolved::default();
-        match outgoing {
-            Outgoing::Post { files, .. } if files.is_empty() => {}
-            Outgoing::Post { files, .. } => {
-                let Some((session, seq)) = delivery.session.zip(delivery.seq.and_then(Seq::new))
-                else {
-                    return Ok(Err("its files belong to no session".to_owned()));
-                };
-                let (side, names) = (self.base.files(session), files.clone());
-                match blocking(move || side.read_outbox(seq, &names)).await? {
-                    Ok(files) => resolved.files = files,
-                    Err(failure) if failure.disposition() != Disposition::Quarantine => {
-                        // The host's own trouble is no reason to give the delivery up.
-                        return Err(failure.into());
-                    }
-                    Err(failure) => {
-                        warn!(error = %report(&failure), "outbox refused");
-                        return Ok(Err(
-                            "one of its files is not a plain file of acceptable size".to_owned(),
-                        ));
-                    }
-                }
-            }
-            Outgoing::Edit { target, .. }
-            | Outgoing::Delete { target }
-            | Outgoing::React { target, .. } => {
-                resolved.target = self.platform_id(delivery, *target).await?;
-            }
-            Outgoing::Ask { .. } => self.open_question(delivery, outgoing).await?,
-        }
-        if let Some(message) = delivery.in_reply_to {
-            resolved.reply_to = self.base.store.platform_message_id(message).await?;
-        }
-        Ok(Ok(resolved))
-    }
-
-    /// Puts an agent's question on record before it is asked, so that no answer comes too early.
-    /// One of the host's own is on record as what it asks for.
-    async fn open_question(
-        &self,
-        delivery: &Delivery,
-        outgoing: &Outgoing,
-    ) -> Result<(), StoreError> {
-        let Outgoing::Ask {
-            question,
-            title,
-            options,
-            expires_ms,
-            ..
-        } = outgoing
-        else {
-            return Ok(());
-        };
-        let Some(session) = delivery.session.filter(|_| delivery.seq.is_some()) else {
-            return Ok(());
-        };
-        let wished = expires_ms.map_or(QUESTION_LIFE, Duration::from_millis);
-        let life = wished.min(QUESTION_LIFE_LIMIT);
-        let now = self.base.now();
-        let fresh = NewQuestion {
-            id: *question,
-            session,
-            delivery: delivery.id,
-            title: title.clone(),
-            options: options.clone(),
-            expires_at: later(now, life),
-        };
-        self.base.store.open_question(&fresh, now).await
-    }
-
-    /// The platform's id of message `seq` of the delivery's session, if it has one.
-    async fn platform_id(
-        &self,
-        delivery: &Delivery,
-        seq: i64,
-    ) -> Result<Option<PlatformMessageId>, StoreError> {
-        let Some(session) = delivery.session else {
-            return Ok(None);
-        };
-        if seq % 2 == 0 {
-            let message = self.base.store.message(session, seq).await?;
-            return Ok(message.and_then(|message| message.platform_message_id));
-        }
-        let earlier = self.base.store.delivery_by_seq(session, seq).await?;
-        Ok(earlier.and_then(|earlier| earlier.platform_message_id))
     }
 
     /// Sends what is left, part by part.
@@ -451,6 +346,7 @@ impl Deliver {
         match &outcome.settled {
             Settled::Dead { why, .. } | Settled::Unknown { why, .. } => {
                 error!(error = %why, settled = ?outcome.settled, "delivery given up");
+                self.ends.notify_one();
             }
             Settled::Park => {
                 info!("nobody is there, delivery kept");
@@ -484,6 +380,7 @@ impl Deliver {
         store
             .settle_unattempted(delivery.id, &Unattempted::Dead { why }, now)
             .await?;
+        self.ends.notify_one();
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! What the host itself says to people: short, honest, without internals that only help attackers.
 
-use anchorhold_core::{liveness::Verdict, route::Reason, sandbox::ExitStatus};
+use anchorhold_core::{address::Address, liveness::Verdict, route::Reason, sandbox::ExitStatus};
+
+/// The most of a reason that people and agents are shown, in characters.
+const WHY_CHARS: usize = 300;
 
 /// Why a sandbox did not bring its turn to an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +31,7 @@ pub fn cause(cause: &Cause) -> String {
 
 /// A message was tried as often as it may be.
 pub fn given_up(cause: &str, tries: u32) -> String {
-    let times = if tries == 1 {
-        "once".to_owned()
-    } else {
-        format!("{tries} times")
-    };
+    let times = times(tries);
     format!(
         "Your message could not be answered: {cause}. It was tried {times} and is now given up."
     )
@@ -120,6 +119,105 @@ pub fn nobody_decided() -> String {
     "Nobody has decided about your request in time; your message is not answered. \
      Write again to ask anew."
         .to_owned()
+}
+
+/// What could not be delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Undelivered<'a> {
+    /// The operation's name, as it is recorded.
+    pub kind: &'a str,
+    /// Why.
+    pub why: &'a str,
+    /// How often sending it failed.
+    pub tries: u32,
+    /// So many of its parts arrived.
+    pub parts_sent: u32,
+    /// Nobody can say whether the next part did.
+    pub uncertain: bool,
+}
+
+/// What the agent said did not arrive: for the person it was meant for.
+pub fn not_delivered(what: &Undelivered<'_>) -> String {
+    let (thing, end) = (what.thing(), what.end());
+    let thing = format!("{thing} of the agent's");
+    if what.uncertain {
+        format!("{} may not have arrived here: {end}", capital(&thing))
+    } else {
+        format!("{} could not be delivered here: {end}", capital(&thing))
+    }
+}
+
+/// The same for the agent: its row `seq`, and whether the conversation hears of it.
+pub fn to_agent(what: &Undelivered<'_>, seq: Option<i64>, told: bool) -> String {
+    let (thing, end) = (what.thing(), what.end());
+    let number = seq.map_or_else(String::new, |seq| format!(" as number {seq}"));
+    let verdict = if what.uncertain {
+        "may not have arrived"
+    } else {
+        "was not delivered"
+    };
+    let told = if told {
+        "The conversation is told so."
+    } else {
+        "Nothing is said about it in the conversation."
+    };
+    format!("What you said{number} ({thing}) {verdict}: {end} {told}")
+}
+
+/// The same for an owner, who reads it somewhere else than at `lane`.
+pub fn to_owner(what: &Undelivered<'_>, lane: &Address, by_host: bool) -> String {
+    let thing = what.thing();
+    let author = if by_host { "the host's" } else { "the agent's" };
+    let thing = capital(&format!("{thing} of {author}"));
+    let (chat, channel, end) = (&lane.chat, &lane.channel, what.end());
+    format!(
+        "{thing} could not be delivered to the conversation `{chat}` on `{channel}`: {end} \
+         `anchorhold deadletters list` shows all that was not delivered. \
+         For an hour you are not told again about this conversation."
+    )
+}
+
+impl Undelivered<'_> {
+    fn thing(&self) -> &'static str {
+        match self.kind {
+            "edit" => "a change of a message",
+            "delete" => "the taking back of a message",
+            "react" => "a reaction",
+            "ask" => "a question",
+            _ => "a message",
+        }
+    }
+
+    /// Why, how often and what follows, from the middle of a sentence on.
+    fn end(&self) -> String {
+        let why: String = self.why.chars().take(WHY_CHARS).collect();
+        let why = why.replace(char::is_control, " ");
+        let why = why.trim_end_matches('.');
+        let tried = match (self.tries, self.uncertain) {
+            (_, true) => "It is not sent again, since it might come twice.".to_owned(),
+            (0, false) => "It was not tried at all.".to_owned(),
+            (tries, false) => format!("It was tried {} and is now given up.", times(tries)),
+        };
+        match self.parts_sent {
+            0 => format!("{why}. {tried}"),
+            1 => format!("{why}. {tried} Its first part has arrived."),
+            parts => format!("{why}. {tried} Its first {parts} parts have arrived."),
+        }
+    }
+}
+
+fn times(tries: u32) -> String {
+    if tries == 1 {
+        "once".to_owned()
+    } else {
+        format!("{tries} times")
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use anchorhold_core::{
     sandbox::Generation,
 };
 use anchorhold_runner::lifecycle::Lifecycle;
-use anchorhold_sessiondb::{Control, Inbound, NewInbound, Note, Seq, bell};
+use anchorhold_sessiondb::{Appended, Control, Inbound, NewInbound, Note, Seq, bell};
 use anchorhold_store::ingest::{MessageRole, NewMessage};
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -174,12 +174,25 @@ impl Sessions {
         let Some(address) = self.base.store.last_address(session).await? else {
             return Ok(());
         };
+        Box::pin(self.note_at((group, session), &address, text, key)).await?;
+        Ok(())
+    }
+
+    /// As [`Self::note`], about what is at `address`, where an answer goes, too. Gives the word's
+    /// number; one that was said before keeps its own and wakes nobody for itself.
+    pub async fn note_at(
+        &self,
+        (group, session): (AgentGroupId, SessionId),
+        address: &Address,
+        text: &str,
+        key: &str,
+    ) -> Result<Seq, SessionError> {
         let payload = Inbound::Note(Note {
             text: text.to_owned(),
         });
-        self.tell(session, &address, payload, key).await?;
+        let appended = self.tell(session, address, payload, key).await?;
         self.wake.ask(group, session).await;
-        Ok(())
+        Ok(appended.seq)
     }
 
     /// Gives a session an answer to its agent's question, and wakes it. `false` if it had one.
@@ -190,9 +203,9 @@ impl Sessions {
         payload: Inbound,
         key: &str,
     ) -> Result<bool, SessionError> {
-        let fresh = self.tell(session, address, payload, key).await?;
+        let appended = self.tell(session, address, payload, key).await?;
         self.wake.ask(group, session).await;
-        Ok(fresh)
+        Ok(appended.fresh)
     }
 
     /// Replaces the running sandboxes of a group, each proven gone before its successor starts, and
@@ -277,26 +290,25 @@ impl Sessions {
         address: &Address,
         payload: Inbound,
         key: &str,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Appended, SessionError> {
         let word = Word {
             payload,
             fresh_only: None,
             key: key.to_owned(),
         };
-        let fresh = self.say(session, address, word).await?;
+        let appended = self.say(session, address, word).await?;
         let out_dir = self.base.files(session).out_dir().to_owned();
         blocking(move || bell::ring(&out_dir)).await?;
-        Ok(fresh)
+        Ok(appended)
     }
 
-    /// Appends a word of the host's to a session's file and puts it on record; `false` if it was
-    /// there.
+    /// Appends a word of the host's to a session's file and puts it on record, if it is not there.
     async fn say(
         &self,
         session: SessionId,
         address: &Address,
         word: Word,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Appended, SessionError> {
         let platform_id = PlatformMessageId::parse(&word.key)?;
         let now = self.base.now();
         let word = Arc::new((word, platform_id, address.clone()));
@@ -335,6 +347,6 @@ impl Sessions {
         };
         self.base.store.adopt_messages(&[tracked]).await?;
         self.base.live.note_work(session, true, self.base.mono());
-        Ok(appended.fresh)
+        Ok(appended)
     }
 }

@@ -13,6 +13,7 @@ mod approving;
 mod asking;
 mod commanding;
 mod deaths;
+mod ends;
 mod fanning;
 mod incoming;
 mod life;

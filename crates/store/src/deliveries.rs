@@ -45,7 +45,7 @@ pub(crate) const UNPARK: &str = "UPDATE deliveries SET parked = 0, next_at = ?3
      WHERE status = 'pending' AND parked = 1 AND channel = ?1 AND chat = ?2";
 
 pub(crate) const FAILED: &str = "SELECT * FROM deliveries WHERE status IN ('dead', 'unknown')
-     ORDER BY ended_at DESC LIMIT ?1";
+     AND discarded_at IS NULL ORDER BY ended_at DESC LIMIT ?1";
 
 text_enum! {
     /// Who is the author of a delivery.
@@ -306,7 +306,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deliveries that ended dead or unknown, the latest first, at most `limit`.
+    /// Deliveries that ended dead or unknown and were not discarded, the latest first, at most `limit`.
     pub async fn failed_deliveries(&self, limit: u32) -> Result<Vec<Delivery>, Error> {
         let failed = |source| Error::FailedDeliveries { source };
         let mut conn = self.reader().await.map_err(failed)?;
@@ -372,7 +372,7 @@ fn bind_delivery<'q>(
         .bind(now.as_millisecond())
 }
 
-fn parse_delivery(row: &SqliteRow) -> sqlx::Result<Delivery> {
+pub(crate) fn parse_delivery(row: &SqliteRow) -> sqlx::Result<Delivery> {
     let fields = Fields::new("deliveries", row);
     Ok(Delivery {
         id: fields.parsed("id", OutboundId::parse)?,

@@ -271,6 +271,18 @@ operations! {
     UnparkChannel { channel: ChannelName } = "could not unpark the deliveries of {channel}";
     /// See [`crate::Store::failed_deliveries`].
     FailedDeliveries {} = "could not list failed deliveries";
+    /// See [`crate::Store::untold_ends`].
+    UntoldEnds {} = "could not list the ends that nobody was told of";
+    /// See [`crate::Store::end_told`].
+    EndTold { delivery: OutboundId } = "could not record that the end of delivery {delivery} was told";
+    /// See [`crate::Store::owners_told_since`].
+    OwnersTold { channel: ChannelName, chat: ChatId } = "could not look what owners were told of {chat} on {channel}";
+    /// See [`crate::Store::retry_delivery`].
+    RetryDelivery { delivery: OutboundId } = "could not have delivery {delivery} sent again";
+    /// See [`crate::Store::discard_delivery`].
+    DiscardDelivery { delivery: OutboundId } = "could not discard delivery {delivery}";
+    /// See [`crate::Store::attempts_of`].
+    AttemptsOf { delivery: OutboundId } = "could not list the attempts at delivery {delivery}";
     /// See [`crate::Store::begin_attempt`].
     BeginAttempt { delivery: OutboundId } = "could not begin an attempt at delivery {delivery}";
     /// See [`crate::Store::settle_attempt`].

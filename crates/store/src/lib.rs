@@ -30,9 +30,9 @@
 //!   name, never a panic and never a guess.
 //!
 //! **Start at** [`Store`], then [`ingest`] (a message comes in), [`work`] (who is due), [`pull`]
-//! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform); for
-//! administration [`views`] (what there is), [`approvals`] (what is asked for) and [`undo`] (what is
-//! deleted).
+//! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform),
+//! [`ends`] (those that did not arrive); for administration [`views`] (what there is), [`approvals`]
+//! (what is asked for) and [`undo`] (what is deleted).
 #![warn(missing_docs)]
 
 mod error;
@@ -48,6 +48,7 @@ pub mod deliveries;
 pub mod desk;
 pub mod destinations;
 pub mod direct_chats;
+pub mod ends;
 pub mod export;
 pub mod groups;
 pub mod ingest;

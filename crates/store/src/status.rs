@@ -14,9 +14,9 @@ pub(crate) const COUNTS: &str = "SELECT
      (SELECT COUNT(*) FROM deliveries WHERE status = 'pending') AS deliveries_pending,
      (SELECT COUNT(*) FROM deliveries WHERE status = 'pending' AND parked = 1) AS deliveries_parked,
      (SELECT COALESCE(SUM(status = 'dead'), 0) FROM deliveries
-      WHERE status IN ('dead', 'unknown')) AS deliveries_dead,
+      WHERE status IN ('dead', 'unknown') AND discarded_at IS NULL) AS deliveries_dead,
      (SELECT COALESCE(SUM(status = 'unknown'), 0) FROM deliveries
-      WHERE status IN ('dead', 'unknown')) AS deliveries_unknown,
+      WHERE status IN ('dead', 'unknown') AND discarded_at IS NULL) AS deliveries_unknown,
      (SELECT MIN(created_at) FROM messages WHERE status = 'pending') AS oldest_message_at,
      (SELECT MIN(created_at) FROM deliveries WHERE status = 'pending') AS oldest_delivery_at";
 
@@ -35,9 +35,9 @@ pub struct Counts {
     pub deliveries_pending: u64,
     /// Deliveries that wait until somebody is there.
     pub deliveries_parked: u64,
-    /// Deliveries that were given up.
+    /// Deliveries that were given up and not discarded by the operator.
     pub deliveries_dead: u64,
-    /// Deliveries of which nobody knows whether they arrived.
+    /// Deliveries of which nobody knows whether they arrived, without the discarded ones.
     pub deliveries_unknown: u64,
     /// When the oldest message that still waits was stored.
     pub oldest_message_at: Option<Timestamp>,

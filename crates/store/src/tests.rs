@@ -16,7 +16,7 @@ use crate::{
     audit::{self, AuditEntry, AuditRuling},
     conversations,
     deliveries::{self, Origin},
-    desk, destinations, direct_chats, groups,
+    desk, destinations, direct_chats, ends, groups,
     ingest::{self, EventOutcome},
     people, pull,
     questions::{self, QuestionStatus},
@@ -276,6 +276,9 @@ const HOT: &[&str] = &[
     destinations::HAS_CONVERSATION,
     destinations::OF_GROUP,
     direct_chats::DIRECT_CHAT,
+    ends::ATTEMPTS,
+    ends::OWNERS_TOLD,
+    ends::UNTOLD,
     groups::ADMIN_SCOPE,
     ingest::DROPPED,
     ingest::HEARD_BY,
@@ -319,7 +322,13 @@ async fn no_query_reads_history() {
     .await
     .unwrap();
     // Listings of what there can be a million of come out of an index, in its order.
-    let listings = [View::Users, View::Sessions, View::Approvals, View::Dropped];
+    let listings = [
+        View::Users,
+        View::Sessions,
+        View::Approvals,
+        View::Dropped,
+        View::Deadletters,
+    ];
     let listings = listings.map(|view| view.listing().sql);
     for sql in HOT.iter().chain(&listings) {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));

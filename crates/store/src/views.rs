@@ -44,6 +44,9 @@ text_enum! {
         Audit = "audit",
         /// What was deleted, the latest first; what is restored only under [`Filter::all`].
         Undo = "undo",
+        /// Deliveries that ended dead or unknown, the latest end first; the discarded ones only under
+        /// [`Filter::all`].
+        Deadletters = "deadletters",
     }
 }
 

@@ -26,6 +26,7 @@ pub static CATALOG: &[Resource] = &[
     APPROVALS,
     AUDIT,
     UNDO,
+    DEADLETTERS,
     PAIR,
 ];
 
@@ -332,6 +333,34 @@ const UNDO: Resource = Resource {
             .fields(&[flag("all", "What is restored already, too"), LIMIT]),
         write("restore")
             .about("Bring it back")
+            .agents(Agents::Never)
+            .fields(&[ID]),
+    ],
+};
+
+const DEADLETTERS: Resource = Resource {
+    name: "deadletters",
+    about: "What was not delivered, or may not have been",
+    verbs: &[
+        LIST.about("List what was not delivered, the latest first")
+            .agents(Agents::Never)
+            .fields(&[GROUP, CHANNEL, flag("all", "What is discarded, too"), LIMIT]),
+        read("show")
+            .about("Show one delivery and each try to send it, without its text")
+            .agents(Agents::Never)
+            .fields(&[ID]),
+        write("retry")
+            .about("Send it again at once, before what came after it")
+            .agents(Agents::Never)
+            .fields(&[
+                ID,
+                flag(
+                    "even-if-it-arrived",
+                    "Also where nobody can say whether it arrived; it may then come twice",
+                ),
+            ]),
+        write("discard")
+            .about("Take it off the list; it is not sent any more and stays on record")
             .agents(Agents::Never)
             .fields(&[ID]),
     ],

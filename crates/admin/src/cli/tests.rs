@@ -39,7 +39,15 @@ fn agents_do_not_see_what_only_people_may_do() {
     hidden.retain(|name| !agents.contains(name));
     assert_eq!(
         hidden,
-        ["approvals approve", "approvals reject", "undo restore"]
+        [
+            "approvals approve",
+            "approvals reject",
+            "undo restore",
+            "deadletters list",
+            "deadletters show",
+            "deadletters retry",
+            "deadletters discard"
+        ]
     );
     assert!(program(Audience::People).find_subcommand("pair").is_some());
     assert!(program(Audience::Agents).find_subcommand("pair").is_none());

@@ -103,6 +103,33 @@ model       -
 }
 
 #[test]
+fn a_list_within_one_thing_is_a_table_below_it() {
+    let at = 1_767_323_045_678_i64;
+    let reply = one(json!({
+        "attempts": [
+            { "began_at": at, "number": 1, "why": "no\nroute" },
+            { "began_at": at, "number": 2, "why": null },
+        ],
+        "id": "a1",
+        "tags": ["x"],
+        "none": [],
+    }));
+    assert_eq!(
+        text(&reply),
+        "\
+id    a1
+none  []
+tags  [\"x\"]
+
+attempts:
+began_at              number  why
+2026-01-02 03:04:05Z  1       no route
+2026-01-02 03:04:05Z  2       -
+"
+    );
+}
+
+#[test]
 fn times_are_known_by_the_end_of_their_columns_name() {
     let shown = |column: &str, value: Value| {
         let shown = text(&rows(&[column], &[&[value]]));

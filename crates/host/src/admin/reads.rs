@@ -69,6 +69,15 @@ async fn person(lookup: &Lookup<'_>) -> Result<Person, Refusal> {
 }
 
 async fn one(lookup: &Lookup<'_>, view: View) -> Result<Reply, Refusal> {
+    let mut fields = row(lookup, view).await?;
+    if view == View::Approvals {
+        shown_act(lookup, &mut fields).await?;
+    }
+    Ok(Reply::One(fields))
+}
+
+/// The one row that the request's id names, also of what is over.
+pub(super) async fn row(lookup: &Lookup<'_>, view: View) -> Result<Map<String, Value>, Refusal> {
     let (checked, store) = (lookup.checked, &lookup.base.store);
     let mut filter = Filter {
         id: lookup.owned("id"),
@@ -89,11 +98,7 @@ async fn one(lookup: &Lookup<'_>, view: View) -> Result<Reply, Refusal> {
         return Err(lookup.absent(what, "id"));
     };
     let columns = found.columns.into_iter().map(str::to_owned);
-    let mut fields: Map<String, Value> = columns.zip(row).collect();
-    if view == View::Approvals {
-        shown_act(lookup, &mut fields).await?;
-    }
-    Ok(Reply::One(fields))
+    Ok(columns.zip(row).collect())
 }
 
 /// Whoever decides has to see the whole act, not only what fits on a card.

@@ -33,6 +33,7 @@ use crate::{
     control::{self, Control},
     deliver::Deliver,
     dirs::Dirs,
+    ends::Ends,
     ingest::{Ingest, Stages},
     pairing::Pairing,
     pull::Pull,
@@ -228,7 +229,7 @@ impl Graph {
         };
         let lifecycle = Lifecycle::start(numbers, parts);
         let wake = Wake::new(base.clone(), lifecycle.clone());
-        let (ingest, admin) = way_in(
+        let (ingest, admin, ends) = way_in(
             &base,
             &registry,
             (&deliver, &wake),
@@ -252,11 +253,16 @@ impl Graph {
             graph.start_channel(name, instance);
         }
         graph.deliver.settle_interrupted().await?;
-        graph.start_stages(wake, admin, (listener, rings));
+        graph.start_stages(wake, (admin, ends), (listener, rings));
         Ok(graph)
     }
 
-    fn start_stages(&self, wake: Wake, admin: Admin, (listener, rings): (UnixListener, Rings)) {
+    fn start_stages(
+        &self,
+        wake: Wake,
+        (admin, ends): (Admin, Ends),
+        (listener, rings): (UnixListener, Rings),
+    ) {
         let parts = (wake, Arc::clone(&self.sandboxes));
         let sweep = Sweep::new(
             self.base.clone(),
@@ -277,6 +283,7 @@ impl Graph {
         let inside = Inside::new(self.base.clone(), admin, rings);
         self.tasks.spawn(inside.run(self.stages.clone()));
         self.tasks.spawn(self.deliver.clone().run());
+        self.tasks.spawn(ends.run(self.stages.clone()));
         self.tasks.spawn(sweep.run(self.stages.clone()));
         let ingest = Arc::clone(&self.ingest);
         self.tasks.spawn(ingest.attend(self.stages.clone()));
@@ -343,7 +350,7 @@ fn way_in(
     registry: &Registry,
     (deliver, wake): (&Deliver, &Wake),
     (lifecycle, sandboxes): (&Lifecycle, &Arc<Sandboxes>),
-) -> (Arc<Ingest>, Admin) {
+) -> (Arc<Ingest>, Admin, Ends) {
     let sessions = Sessions::new(
         base.clone(),
         lifecycle.clone(),
@@ -352,7 +359,8 @@ fn way_in(
     );
     let acts = Acts::new(base.clone(), registry.clone(), sessions.clone());
     let reach = Reach::new(base.clone(), registry.clone());
-    let approvals = Approvals::new(base.clone(), deliver.clone(), reach);
+    let approvals = Approvals::new(base.clone(), deliver.clone(), reach.clone());
+    let ends = Ends::new(base.clone(), sessions.clone(), reach, deliver.clone());
     let pairing = Pairing::new(base.clone(), registry.clone(), acts.clone());
     let stages = Stages {
         wake: wake.clone(),
@@ -369,9 +377,10 @@ fn way_in(
         acts,
         approvals,
         pairing,
+        deliver: deliver.clone(),
     };
     let admin = Admin::new(base.clone(), registry.clone(), hands);
-    (ingest, admin)
+    (ingest, admin, ends)
 }
 
 /// Who sandboxes run as, and to whom the host gives what they write, where it has to.

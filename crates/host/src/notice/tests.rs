@@ -1,5 +1,7 @@
 //! Every text that the host says to people.
 
+use anchorhold_core::ids::{ChannelName, ChatId};
+
 use super::*;
 
 #[test]
@@ -67,4 +69,46 @@ fn texts() {
         "The agent can't be started at the moment. \
          Your message is kept, and its operator is told what to mend.",
     );
+}
+
+#[test]
+fn what_did_not_arrive_is_told_with_why_and_how_often() {
+    let lane = Address {
+        channel: ChannelName::parse("one").unwrap(),
+        chat: ChatId::parse("c").unwrap(),
+        thread: None,
+    };
+    let lost = Undelivered {
+        kind: "edit",
+        why: "the channel says:\nno.",
+        tries: 3,
+        parts_sent: 0,
+        uncertain: false,
+    };
+    assert_eq!(
+        not_delivered(&lost),
+        "A change of a message of the agent's could not be delivered here: \
+         the channel says: no. It was tried 3 times and is now given up."
+    );
+    let split = Undelivered {
+        kind: "post",
+        parts_sent: 2,
+        uncertain: true,
+        ..lost
+    };
+    assert_eq!(
+        to_agent(&split, Some(5), false),
+        "What you said as number 5 (a message) may not have arrived: the channel says: no. \
+         It is not sent again, since it might come twice. Its first 2 parts have arrived. \
+         Nothing is said about it in the conversation."
+    );
+    let long = "x".repeat(1000);
+    let long = Undelivered { why: &long, ..lost };
+    let told = to_owner(&long, &lane, true);
+    assert!(
+        told.starts_with("A change of a message of the host's could"),
+        "{told}"
+    );
+    assert!(told.contains("conversation `c` on `one`: xxx"), "{told}");
+    assert!(told.len() < 700, "{told}");
 }

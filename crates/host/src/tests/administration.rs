@@ -301,6 +301,7 @@ async fn scopes_fail_closed() {
         "groups update id=all admin-scope=global",
         "groups create folder=x admin-scope=global",
         "pair channel=one",
+        "deadletters list",
     ] {
         let refused = host.asks(&all, line).await;
         assert_eq!(failed(&refused).0, FailCode::Forbidden, "{line}");

@@ -27,6 +27,7 @@ impl View {
             Self::Approvals => &APPROVALS,
             Self::Audit => &AUDIT,
             Self::Undo => &UNDO,
+            Self::Deadletters => &DEADLETTERS,
         }
     }
 }
@@ -308,4 +309,33 @@ const UNDO: Listing = Listing {
      WHERE (?1 IS NULL OR u.id = CAST(?1 AS INTEGER)) AND ?2 IS NULL AND ?3 IS NULL AND ?4 IS NULL
          AND (?5 OR u.restored_at IS NULL)
      ORDER BY u.id DESC LIMIT ?6",
+};
+
+const DEADLETTERS: Listing = Listing {
+    columns: &[
+        "id",
+        "status",
+        "kind",
+        "origin",
+        "group",
+        "channel",
+        "chat",
+        "thread",
+        "session_id",
+        "seq",
+        "why",
+        "parts_sent",
+        "created_at",
+        "ended_at",
+        "discarded_at",
+    ],
+    sql: r#"SELECT d.id, d.status, d.kind, d.origin, g.folder AS "group", d.channel, d.chat, d.thread,
+         d.session_id, d.seq, d.last_error AS why, d.parts_sent, d.created_at, d.ended_at,
+         d.discarded_at
+     FROM deliveries d LEFT JOIN sessions s ON s.id = d.session_id
+         LEFT JOIN agent_groups g ON g.id = s.agent_group_id
+     WHERE d.status IN ('dead', 'unknown') AND (?1 IS NULL OR d.id = ?1)
+         AND (?2 IS NULL OR s.agent_group_id = ?2) AND (?3 IS NULL OR d.channel = ?3)
+         AND ?4 IS NULL AND (?5 OR d.discarded_at IS NULL)
+     ORDER BY d.ended_at DESC LIMIT ?6"#,
 };

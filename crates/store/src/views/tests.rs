@@ -9,11 +9,13 @@ use sqlx::{Column, Executor, Statement};
 
 use crate::{
     approvals::{NewApproval, held::HeldEvent},
+    attempts::Unattempted,
     audit::{AuditEntry, AuditRuling},
     ingest::{EventOutcome, EventRecord},
+    pull::Pulled,
     tests::fixture::{
         Place, add_member, address, approval_id as id, asked, at, channel, event, group, message,
-        platform_id, wiring,
+        platform_id, pulled, wiring,
     },
     undo::What,
     views::{Filter, Rows, View},
@@ -71,6 +73,17 @@ async fn full() -> Place {
         ruling: AuditRuling::Held,
     };
     store.audit(&entry, at(1)).await.unwrap();
+    let said = pulled(3, address("chat", None));
+    let pulled = Pulled {
+        deliveries: vec![said.clone()],
+        ..Pulled::default()
+    };
+    store.accept(session, &pulled, at(1)).await.unwrap();
+    let dead = Unattempted::Dead {
+        why: "refused".to_owned(),
+    };
+    let out = said.delivery.id;
+    store.settle_unattempted(out, &dead, at(2)).await.unwrap();
     place
 }
 
@@ -161,11 +174,14 @@ async fn what_is_over_is_shown_on_request() {
     place.sql(retired).await.unwrap();
     place.store.withdraw_approval(id(1)).await.unwrap();
     place.store.restore(1, at(2)).await.unwrap();
+    let dead = place.store.failed_deliveries(1).await.unwrap().remove(0);
+    place.store.discard_delivery(dead.id, at(3)).await.unwrap();
     for (listed, few, many) in [
         (View::Groups, 1, 2),
         (View::Sessions, 1, 2),
         (View::Approvals, 0, 1),
         (View::Undo, 0, 1),
+        (View::Deadletters, 0, 1),
     ] {
         for (all, expect) in [(false, few), (true, many)] {
             let filter = Filter {
