@@ -13,7 +13,7 @@
 //!
 //! **Start at** [`app`], then along the path: [`ingest`], [`wake`], [`sandboxes`], [`watch`],
 //! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`sweep`] for what moves
-//! everything forward when nothing else does. Beside the path: [`commands`], [`pairing`],
+//! everything forward when nothing else does, [`retention`] for what is forgotten. Beside the path: [`commands`], [`pairing`],
 //! [`approvals`] and [`admin`].
 
 pub mod app;
@@ -21,6 +21,7 @@ pub mod app;
 pub mod deliver;
 pub mod ingest;
 pub mod pull;
+pub mod retention;
 pub mod sandboxes;
 pub mod settle;
 pub mod sweep;

@@ -14,6 +14,7 @@ mod asking;
 mod commanding;
 mod deaths;
 mod fanning;
+mod forgetting;
 mod incoming;
 mod life;
 mod outages;
