@@ -79,6 +79,8 @@ pub struct ChannelType<'a> {
 pub struct Config {
     /// The host itself.
     pub host: Host,
+    /// What is forgotten when.
+    pub retention: Lifetimes,
     /// The channel instances, by name.
     pub channels: Vec<Channel>,
     /// The agents, by folder.
@@ -98,7 +100,7 @@ pub struct Config {
     root: Place,
 }
 
-/// What only the file knows, as it was written there: the host and the channel instances.
+/// What only the file knows, as it was written there: the host, lifetimes and the channel instances.
 #[derive(Clone)]
 struct Written(toml::Table);
 
@@ -115,6 +117,24 @@ pub struct Host {
     pub max_sandboxes: u32,
     /// How long a sandbox may take to stop before it is killed.
     pub stop_grace: Duration,
+}
+
+/// How long what is over is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Silence after which a session that owes nothing sleeps until the next message; `None` for
+    /// never.
+    pub idle_session: Option<Duration>,
+    /// Messages that have ended, with their deliveries and attempts.
+    pub messages: Duration,
+    /// Sessions that sleep or are closed, with their folders.
+    pub sessions: Duration,
+    /// Records of who was declined.
+    pub dropped: Duration,
+    /// Files of messages and deliveries that have ended.
+    pub files: Duration,
+    /// People without any tie.
+    pub people: Duration,
 }
 
 /// One channel instance.
@@ -256,6 +276,7 @@ pub fn load(text: &str, path: &Utf8Path, known: Known<'_>) -> Result<Config, Pro
     let notes = wire::notes(path, &root, &checked);
     Ok(Config {
         host: checked.host,
+        retention: checked.retention,
         channels: checked.channels,
         agents: checked.agents,
         wirings: checked.wirings,
@@ -302,7 +323,7 @@ impl Config {
     }
 
     /// The text of a file that says the same, in which only what differs from a default is written.
-    /// The host and the channels are as they were written, without their comments.
+    /// The host, lifetimes and the channels are as they were written, without their comments.
     ///
     /// [`load`] reads it to an equal configuration, as far as the values are ones it accepts.
     pub fn to_text(&self) -> Result<String, toml::ser::Error> {
@@ -314,7 +335,7 @@ impl Written {
     fn of(table: &toml::Table) -> Self {
         let kept = table
             .iter()
-            .filter(|(key, _)| matches!(key.as_str(), "host" | "channels"));
+            .filter(|(key, _)| matches!(key.as_str(), "host" | "retention" | "channels"));
         Self(
             kept.map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),

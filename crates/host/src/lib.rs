@@ -12,9 +12,9 @@
 //! who may what and how agents run is an act that the guard has judged, carried out in [`acts`].
 //!
 //! **Start at** [`app`], then along the path: [`ingest`], [`wake`], [`sandboxes`], [`watch`],
-//! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`ends`] for
-//! what could not be delivered, [`sweep`] for what moves
-//! everything forward when nothing else does. Beside the path: [`commands`], [`pairing`],
+//! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`ends`] for what could
+//! not be delivered, [`sweep`] for what moves everything forward when nothing else does,
+//! [`retention`] for what is forgotten. Beside the path: [`commands`], [`pairing`],
 //! [`approvals`] and [`admin`].
 
 pub mod app;
@@ -23,6 +23,7 @@ pub mod deliver;
 pub mod ends;
 pub mod ingest;
 pub mod pull;
+pub mod retention;
 pub mod sandboxes;
 pub mod settle;
 pub mod sweep;

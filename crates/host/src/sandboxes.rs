@@ -131,6 +131,12 @@ impl Sandboxes {
             .insert(session, known);
     }
 
+    /// Forgets what it knows of a session that nobody needs now; it is learnt anew.
+    pub fn forget(&self, session: SessionId) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&session);
+    }
+
     /// The session waits. If that is because its runtime does not answer, the person is told, once
     /// an outage.
     pub async fn waits(&self, session: SessionId) {

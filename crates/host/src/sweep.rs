@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    base::Base, live::Ending, pull::Pull, report::report, sandboxes::Sandboxes, wake::Wake,
+    base::Base, live::Ending, pull::Pull, report::report, retention::Retention,
+    sandboxes::Sandboxes, wake::Wake,
 };
 
 /// The longest time between two sweeps.
@@ -43,6 +44,7 @@ pub struct Sweep {
     lifecycle: Lifecycle,
     wake: Wake,
     sandboxes: Arc<Sandboxes>,
+    retention: Retention,
     nudge: Arc<Notify>,
 }
 
@@ -51,7 +53,7 @@ impl Sweep {
     pub fn new(
         base: Base,
         lifecycle: Lifecycle,
-        (wake, sandboxes): (Wake, Arc<Sandboxes>),
+        (wake, sandboxes, retention): (Wake, Arc<Sandboxes>, Retention),
         nudge: Arc<Notify>,
     ) -> Self {
         Self {
@@ -59,6 +61,7 @@ impl Sweep {
             lifecycle,
             wake,
             sandboxes,
+            retention,
             nudge,
         }
     }
@@ -104,7 +107,8 @@ impl Sweep {
             .saturating_sub(EVENTS_KEPT)
             .unwrap_or(Timestamp::MIN);
         self.base.store.prune_events(before, PRUNE_LIMIT).await?;
-        self.forgive_faults().await
+        self.forgive_faults().await?;
+        self.retention.step().await
     }
 
     /// A fault of the host's own side, as of a full disk, may be mended by now: it is tried again,

@@ -15,6 +15,7 @@ mod commanding;
 mod deaths;
 mod ends;
 mod fanning;
+mod forgetting;
 mod incoming;
 mod life;
 mod outages;

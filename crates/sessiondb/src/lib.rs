@@ -15,7 +15,8 @@
 //! 4. `BUSY`, and `READONLY_ROLLBACK` after a writer was killed, mean "later", never "empty".
 //! 5. The host's sequence numbers are even, the agent's odd, one increasing order over both files.
 //! 6. A turn's answers and its completions are one transaction.
-//! 7. A request of the administration command inside is open until a reply with its number exists.
+//! 7. What is removed from a folder is removed below a handle of it, never by a path through `out/`.
+//! 8. A request of the administration command inside is open until a reply with its number exists.
 //!
 //! **Start at** [`HostSide`] for the host, [`RunnerSide`] for the agent-runner.
 #![warn(missing_docs)]
@@ -33,7 +34,9 @@ mod payload;
 pub mod progress;
 mod pull;
 mod recover;
+mod remove;
 mod requests;
+mod retention;
 mod runner;
 mod schema;
 mod seq;

@@ -4,6 +4,7 @@ mod hostile;
 mod offers;
 mod payloads;
 mod requests;
+mod retention;
 mod sides;
 mod versions;
 

@@ -223,6 +223,12 @@ operations! {
     Dropped {} = "could not list declined messages";
     /// See [`crate::Store::prune_events`].
     PruneEvents {} = "could not forget old events";
+    /// See [`crate::Store::sessions_to_tend`].
+    SessionsToTend {} = "could not find sessions to look after";
+    /// See [`crate::retention`]: what concerns one session.
+    TendSession { session: SessionId } = "could not look after session {session}";
+    /// See [`crate::retention`]: what concerns no session.
+    Forget {} = "could not forget what is old";
     /// See [`crate::Store::due_sessions`].
     DueSessions {} = "could not find sessions that are due";
     /// See [`crate::Store::next_due_at`].

@@ -325,7 +325,7 @@ async fn track(conn: &mut SqliteConnection, message: &NewMessage) -> sqlx::Resul
     .await?;
     if inserted.rows_affected() > 0 {
         sqlx::query(
-            "UPDATE sessions SET in_seq = MAX(in_seq, ?2),
+            "UPDATE sessions SET in_seq = MAX(in_seq, ?2), dormant_at = NULL,
                  last_active_at = MAX(last_active_at, ?3) WHERE id = ?1",
         )
         .bind(message.session.to_string())

@@ -25,6 +25,7 @@
 //!   and that a sandbox starts ([`Store::begin_generation`]: else two could have one number).
 //!   A full commit of the write-ahead log also makes every earlier commit safe.
 //! - Every operation can be repeated: what is recorded already is left as it is.
+//! - Nothing is kept for ever, and nothing that is pending is ever forgotten; see [`retention`].
 //! - No query on the data path reads history; each has its index, and a test on its plan.
 //! - A row with a value that cannot be, made by hand or by damage, is an error with the column's
 //!   name, never a panic and never a guess.
@@ -57,6 +58,7 @@ pub mod people;
 pub mod pull;
 pub mod questions;
 pub mod reconcile;
+pub mod retention;
 pub mod sessions;
 pub mod status;
 pub mod undo;

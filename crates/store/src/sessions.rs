@@ -18,6 +18,12 @@ pub(crate) const OPEN_SESSION: &str = "SELECT * FROM sessions WHERE agent_group_
      AND COALESCE(conversation_id, '') = COALESCE(?2, '') AND COALESCE(thread, '') = COALESCE(?3, '')
      AND closed_at IS NULL";
 
+pub(crate) const WAKE: &str = "UPDATE sessions
+     SET dormant_at = NULL, last_active_at = MAX(last_active_at, ?4)
+     WHERE agent_group_id = ?1 AND COALESCE(conversation_id, '') = COALESCE(?2, '')
+         AND COALESCE(thread, '') = COALESCE(?3, '') AND closed_at IS NULL
+         AND dormant_at IS NOT NULL";
+
 pub(crate) const SESSIONS: &str = "SELECT s.*,
          (SELECT COUNT(*) FROM messages m WHERE m.session_id = s.id AND m.status = 'pending') AS pending
      FROM sessions s ORDER BY s.last_active_at DESC LIMIT ?1";
@@ -50,6 +56,8 @@ pub struct SessionRow {
     pub last_active_at: Timestamp,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it fell asleep, if it sleeps: it owed nothing for long. The next message wakes it.
+    pub dormant_at: Option<Timestamp>,
     /// When it was closed, if it is.
     pub closed_at: Option<Timestamp>,
 }
@@ -84,7 +92,7 @@ pub struct Answered {
 }
 
 impl Store {
-    /// The open session of this key, made with the id `fresh` if there is none.
+    /// The open session of this key, woken if it sleeps, made with the id `fresh` if there is none.
     ///
     /// However many ask at once, in this process or another, all get the same one.
     pub async fn session_for(
@@ -109,17 +117,28 @@ impl Store {
         now: Timestamp,
     ) -> sqlx::Result<Session> {
         // Nearly every call finds it, and finding needs no write.
-        if let Some(known) = find(&mut *self.reader().await?, key).await? {
-            return Ok(known);
+        if let Some(row) = find_row(&mut *self.reader().await?, key).await? {
+            let known = parse_row(&row)?;
+            if known.dormant_at.is_none() {
+                return Ok(known.session);
+            }
         }
         // Its first message will be acknowledged: its files must be found again after power was lost.
         let mut conn = self.writer(Durability::Power).await?;
         let mut tx = begin(&mut conn).await?;
+        // One that sleeps is woken with its memory as it was.
+        sqlx::query(WAKE)
+            .bind(key.agent_group.to_string())
+            .bind(opt_id(key.conversation))
+            .bind(opt_thread(key.thread.as_ref()))
+            .bind(now.as_millisecond())
+            .execute(&mut *tx)
+            .await?;
         // The unique index on the key of open sessions decides who makes it.
         sqlx::query(
             "INSERT INTO sessions (id, agent_group_id, conversation_id, thread, last_active_at,
-                 created_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?5 WHERE NOT EXISTS (
+                 created_at, tend_at)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?5 + 86400000 WHERE NOT EXISTS (
                  SELECT 1 FROM sessions WHERE agent_group_id = ?2
                      AND COALESCE(conversation_id, '') = COALESCE(?3, '')
                      AND COALESCE(thread, '') = COALESCE(?4, '') AND closed_at IS NULL)",
@@ -236,7 +255,7 @@ impl Store {
         // there before the commit is, and only an explicit commit is waited for.
         let mut tx = begin(&mut conn).await.map_err(failed)?;
         let row = sqlx::query(
-            "UPDATE sessions SET generation = generation + 1, last_active_at = ?2
+            "UPDATE sessions SET generation = generation + 1, last_active_at = ?2, dormant_at = NULL
              WHERE id = ?1 RETURNING generation",
         )
         .bind(session.to_string())
@@ -366,6 +385,7 @@ fn parse_row(row: &SqliteRow) -> sqlx::Result<SessionRow> {
         fault,
         last_active_at: fields.time("last_active_at")?,
         created_at: fields.time("created_at")?,
+        dormant_at: fields.opt_time("dormant_at")?,
         closed_at: fields.opt_time("closed_at")?,
     })
 }

@@ -7,7 +7,7 @@ use crate::{Error, Store, rows::Fields};
 
 // Every figure comes from an index that holds only the rows it counts.
 pub(crate) const COUNTS: &str = "SELECT
-     (SELECT COUNT(*) FROM sessions WHERE closed_at IS NULL) AS sessions_open,
+     (SELECT COUNT(*) FROM sessions WHERE closed_at IS NULL AND dormant_at IS NULL) AS sessions_open,
      (SELECT COUNT(*) FROM sessions WHERE faulted_at IS NOT NULL) AS sessions_faulted,
      (SELECT COUNT(*) FROM messages WHERE status = 'pending') AS messages_pending,
      (SELECT COUNT(*) FROM messages WHERE status = 'failed') AS messages_failed,
@@ -23,7 +23,7 @@ pub(crate) const COUNTS: &str = "SELECT
 /// How much there is of everything that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Sessions that are not closed.
+    /// Sessions that are not closed and do not sleep.
     pub sessions_open: u64,
     /// Sessions with a fault.
     pub sessions_faulted: u64,

@@ -39,6 +39,7 @@ use crate::{
     pull::Pull,
     reach::Reach,
     registry::{Instance, Registry},
+    retention::{Retention, Rules},
     sandboxes::{Fixed, Sandboxes},
     sessions::Sessions,
     settings::{self, Surroundings},
@@ -69,6 +70,8 @@ pub(crate) struct Graph {
     pub(crate) deliver: Deliver,
     /// Lets the sweep look now.
     pub(crate) sweep_nudge: Arc<Notify>,
+    /// What is forgotten when.
+    pub(crate) rules: Rules,
     around: Surroundings,
     sandboxes: Arc<Sandboxes>,
     channel_tasks: TaskTracker,
@@ -242,6 +245,7 @@ impl Graph {
             lifecycle,
             deliver,
             sweep_nudge,
+            rules: Rules::new(config),
             around,
             sandboxes,
             channel_tasks: TaskTracker::new(),
@@ -263,7 +267,13 @@ impl Graph {
         (admin, ends): (Admin, Ends),
         (listener, rings): (UnixListener, Rings),
     ) {
-        let parts = (wake, Arc::clone(&self.sandboxes));
+        let retention = Retention::new(
+            self.base.clone(),
+            self.lifecycle.clone(),
+            Arc::clone(&self.sandboxes),
+            self.rules.clone(),
+        );
+        let parts = (wake, Arc::clone(&self.sandboxes), retention);
         let sweep = Sweep::new(
             self.base.clone(),
             self.lifecycle.clone(),

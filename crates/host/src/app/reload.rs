@@ -69,6 +69,7 @@ pub(crate) async fn reload(graph: &Graph, file: &mut Watched) {
             return;
         }
     }
+    graph.rules.replace(&config);
     for note in &config.notes {
         warn!("{note}");
     }

@@ -159,6 +159,7 @@ async fn describe(store: &Store, row: &SessionRow, pending: u64) -> anyhow::Resu
         "waiting": pending,
         "last_active_at": row.last_active_at,
         "created_at": row.created_at,
+        "dormant_at": row.dormant_at,
         "closed_at": row.closed_at,
         "fault": row.fault.as_ref().map(|fault| &fault.what),
     }))

@@ -9,8 +9,8 @@ use anchorhold_core::{
 use toml::Table;
 
 use crate::config::{
-    Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Host, Known, Person,
-    Wiring,
+    Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Host, Known, Lifetimes,
+    Person, Wiring,
     keys::{self, Choice},
     person, place,
     problem::quote,
@@ -24,6 +24,7 @@ use crate::config::{
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) host: Host,
+    pub(super) retention: Lifetimes,
     pub(super) channels: Vec<Channel>,
     pub(super) agents: Vec<Agent>,
     pub(super) wirings: Vec<Wiring>,
@@ -37,6 +38,7 @@ pub(super) fn check(report: &mut Report, table: &Table, known: Known<'_>) -> Che
     let root = Section::root(table);
     root.refuse_others(report, keys::TOP);
     let host = host(report, &root);
+    let retention = retention(report, &root);
     let channels: Vec<Channel> = root
         .named(report, "channels")
         .into_iter()
@@ -51,6 +53,7 @@ pub(super) fn check(report: &mut Report, table: &Table, known: Known<'_>) -> Che
     let names = Names::of(&root);
     Checked {
         host,
+        retention,
         channels,
         agents,
         wirings: wire::wirings(report, &root, &names),
@@ -69,6 +72,19 @@ fn host(report: &mut Report, root: &Section<'_>) -> Host {
         image: image(report, &section),
         max_sandboxes: section.count(report, "max_sandboxes", &keys::MAX_SANDBOXES),
         stop_grace: section.duration(report, "stop_grace", &keys::STOP_GRACE),
+    }
+}
+
+fn retention(report: &mut Report, root: &Section<'_>) -> Lifetimes {
+    let section = root.section(report, "retention");
+    section.refuse_others(report, keys::RETENTION);
+    Lifetimes {
+        idle_session: section.duration_or_never(report, "idle_session", &keys::IDLE_SESSION),
+        messages: section.duration(report, "messages", &keys::MESSAGES_KEPT),
+        sessions: section.duration(report, "sessions", &keys::SESSIONS_KEPT),
+        dropped: section.duration(report, "dropped", &keys::DROPPED_KEPT),
+        files: section.duration(report, "files", &keys::FILES_KEPT),
+        people: section.duration(report, "people", &keys::PEOPLE_KEPT),
     }
 }
 

@@ -14,6 +14,7 @@ use anchorhold_core::{
 /// The keys of the file itself.
 pub(super) const TOP: &[&str] = &[
     "host",
+    "retention",
     "channels",
     "agents",
     "wirings",
@@ -23,6 +24,15 @@ pub(super) const TOP: &[&str] = &[
 ];
 /// The keys of `[host]`.
 pub(super) const HOST: &[&str] = &["runtime", "docker", "image", "max_sandboxes", "stop_grace"];
+/// The keys of `[retention]`.
+pub(super) const RETENTION: &[&str] = &[
+    "idle_session",
+    "messages",
+    "sessions",
+    "dropped",
+    "files",
+    "people",
+];
 /// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
 pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
 /// The keys of `[agents.NAME]`.
@@ -89,6 +99,10 @@ const MIB: u64 = KIB << 10;
 const GIB: u64 = MIB << 10;
 const TIB: u64 = GIB << 10;
 
+const fn days(count: u64) -> Duration {
+    Duration::from_hours(24 * count)
+}
+
 /// `host.runtime`, and with the host's answer as default `agents.NAME.runtime`.
 pub(super) const RUNTIME: Choice<RuntimeChoice> = Choice {
     default: RuntimeChoice::Auto,
@@ -108,6 +122,42 @@ pub(super) const STOP_GRACE: Bounds<Duration> = Bounds {
     default: Duration::from_secs(20),
     least: Duration::from_millis(100),
     most: Duration::from_mins(10),
+};
+/// `retention.idle_session`, where it is not `never`.
+pub(super) const IDLE_SESSION: Bounds<Duration> = Bounds {
+    default: days(30),
+    least: days(1),
+    most: days(3650),
+};
+/// `retention.messages`. Below the least, a message could be handed over again as a new one.
+pub(super) const MESSAGES_KEPT: Bounds<Duration> = Bounds {
+    default: days(90),
+    least: days(14),
+    most: days(3650),
+};
+/// `retention.sessions`. Below the least, what a person closed by mistake would be gone too soon.
+pub(super) const SESSIONS_KEPT: Bounds<Duration> = Bounds {
+    default: days(365),
+    least: days(14),
+    most: days(3650),
+};
+/// `retention.dropped`.
+pub(super) const DROPPED_KEPT: Bounds<Duration> = Bounds {
+    default: days(90),
+    least: days(1),
+    most: days(3650),
+};
+/// `retention.files`.
+pub(super) const FILES_KEPT: Bounds<Duration> = Bounds {
+    default: days(30),
+    least: days(1),
+    most: days(3650),
+};
+/// `retention.people`.
+pub(super) const PEOPLE_KEPT: Bounds<Duration> = Bounds {
+    default: days(365),
+    least: days(30),
+    most: days(3650),
 };
 /// `channels.NAME.unknown_senders`; its default is the channel type's.
 pub(super) const UNKNOWN_SENDERS: Choice<UnknownSenderPolicy> = Choice {

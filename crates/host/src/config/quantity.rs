@@ -7,6 +7,7 @@ const TIME_UNITS: &[(&str, u64)] = &[
     ("s", 1000),
     ("m", 60 * 1000),
     ("h", 60 * 60 * 1000),
+    ("d", 24 * 60 * 60 * 1000),
 ];
 
 const SIZE_UNITS: &[(&str, u64)] = &[
@@ -30,7 +31,7 @@ pub(super) enum QuantityError {
     TooLarge,
 }
 
-/// Reads `300ms`, `20s`, `5m` or `2h`.
+/// Reads `300ms`, `20s`, `5m`, `2h` or `30d`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
     parse(text, TIME_UNITS).map(Duration::from_millis)
 }

@@ -15,6 +15,9 @@ use crate::config::{
     report::Report,
 };
 
+/// The time that does not come.
+const NEVER: &str = "never";
+
 /// A table and where it is. A table that the file does not have reads as an empty one.
 #[derive(Clone, Debug)]
 pub(super) struct Section<'t> {
@@ -238,6 +241,19 @@ impl<'t> Section<'t> {
     ) -> Duration {
         let show = quantity::format_duration;
         self.within(report, key, bounds, (read_duration, show))
+    }
+
+    /// A time such as `30d`, or `never`, which is `None`.
+    pub(super) fn duration_or_never(
+        &self,
+        report: &mut Report,
+        key: &str,
+        bounds: &Bounds<Duration>,
+    ) -> Option<Duration> {
+        if self.get(key).and_then(Value::as_str) == Some(NEVER) {
+            return None;
+        }
+        Some(self.duration(report, key, bounds))
     }
 
     /// A time as milliseconds.

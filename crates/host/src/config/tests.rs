@@ -1,6 +1,6 @@
 //! The configuration as a whole: the sample, the page for people, and hostile text.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anchorhold_core::entity::{RuntimeChoice, UnknownSenderPolicy};
 use camino::Utf8Path;
@@ -139,6 +139,7 @@ fn the_samples_examples_work_too() {
 fn all_keys() -> BTreeMap<String, Option<String>> {
     let sections = [
         ("host", keys::HOST),
+        ("retention", keys::RETENTION),
         ("channels.NAME", keys::CHANNEL),
         ("agents.NAME", keys::AGENT),
         ("agents.NAME.limits", keys::LIMITS),
@@ -174,6 +175,15 @@ fn details() -> Vec<(String, String)> {
             "host.stop_grace".to_owned(),
             bounds(&keys::STOP_GRACE, format_duration),
         ),
+        (
+            "retention.idle_session".to_owned(),
+            bounds(&keys::IDLE_SESSION, format_duration) + ", or `never`",
+        ),
+        kept("messages", &keys::MESSAGES_KEPT),
+        kept("sessions", &keys::SESSIONS_KEPT),
+        kept("dropped", &keys::DROPPED_KEPT),
+        kept("files", &keys::FILES_KEPT),
+        kept("people", &keys::PEOPLE_KEPT),
         (
             format!("{limits}.memory"),
             bounds(&keys::MEMORY, format_size),
@@ -222,6 +232,13 @@ fn details() -> Vec<(String, String)> {
             choice(&keys::ADMIN_SCOPE),
         ),
     ]
+}
+
+fn kept(key: &str, lifetime: &Bounds<Duration>) -> (String, String) {
+    (
+        format!("retention.{key}"),
+        bounds(lifetime, format_duration),
+    )
 }
 
 fn bounds<T: Copy>(bounds: &Bounds<T>, show: impl Fn(T) -> String) -> String {

@@ -24,7 +24,7 @@ use crate::config::{
 /// See [`Config::to_text`].
 pub(super) fn text(config: &Config) -> Result<String, Error> {
     let mut text = Text(String::new());
-    for key in ["host", "channels"] {
+    for key in ["host", "retention", "channels"] {
         if let Some(value) = config.written.0.get(key) {
             let table = Table::from_iter([(key.to_owned(), value.clone())]);
             text.part(&toml::to_string(&table)?);

@@ -11,7 +11,7 @@ use anchorhold_core::{
 };
 
 use crate::config::{
-    Agent, Channel, Host, Wiring,
+    Agent, Channel, Host, Lifetimes, Wiring,
     tests::{check, read},
 };
 
@@ -120,6 +120,56 @@ fn a_full_configuration_is_read_to_the_last_key() {
             admin_scope: AdminScope::Global,
         }]
     );
+}
+
+#[test]
+fn lifetimes_are_read_and_have_their_bounds() {
+    let day = Duration::from_hours(24);
+    let plain = Lifetimes {
+        idle_session: Some(30 * day),
+        messages: 90 * day,
+        sessions: 365 * day,
+        dropped: 90 * day,
+        files: 30 * day,
+        people: 365 * day,
+    };
+    assert_eq!(read("").unwrap().retention, plain);
+    let text = "[retention]\nidle_session = \"never\"\nmessages = \"14d\"\nsessions = \"15d\"\n\
+                dropped = \"24h\"\nfiles = \"2d\"\npeople = \"31d\"\n";
+    let given = Lifetimes {
+        idle_session: None,
+        messages: 14 * day,
+        sessions: 15 * day,
+        dropped: day,
+        files: 2 * day,
+        people: 31 * day,
+    };
+    let config = read(text).unwrap();
+    assert_eq!(config.retention, given);
+    let again = read(&config.to_text().unwrap()).unwrap();
+    assert_eq!(again.retention, given);
+    for (line, expect) in [
+        (
+            "messages = \"13d\"",
+            "retention.messages: must be from 14d to 3650d (line 2)",
+        ),
+        (
+            "files = \"never\"",
+            "retention.files: must be a whole number and a unit, one of ms, s, m, h, d, without a \
+             space (line 2)",
+        ),
+        (
+            "idle_session = \"23h\"",
+            "retention.idle_session: must be from 1d to 3650d (line 2)",
+        ),
+        (
+            "event = \"30d\"",
+            "retention.event: unknown key; there are \"idle_session\", \"messages\", \"sessions\", \
+             \"dropped\", \"files\", \"people\" (line 2)",
+        ),
+    ] {
+        check(&format!("[retention]\n{line}\n"), &[expect]);
+    }
 }
 
 #[test]
@@ -250,7 +300,7 @@ const HOST_RULES: &[(&str, &str)] = &[
     ),
     (
         "stop_grace = \"20 s\"",
-        "stop_grace: must be a whole number and a unit, one of ms, s, m, h, without a space",
+        "stop_grace: must be a whole number and a unit, one of ms, s, m, h, d, without a space",
     ),
     (
         "max_sandbox = 4",
@@ -407,10 +457,10 @@ fn rules_of_limits() {
             "file_size = \"1MB\"",
             "file_size: must be from 1MiB to 1TiB",
         ),
-        ("progress = \"999ms\"", "progress: must be from 1s to 24h"),
-        ("turn = \"25h\"", "turn: must be from 1s to 24h"),
+        ("progress = \"999ms\"", "progress: must be from 1s to 1d"),
+        ("turn = \"25h\"", "turn: must be from 1s to 1d"),
         ("idle = \"168h\"", ""),
-        ("idle = \"0s\"", "idle: must be from 1s to 168h"),
+        ("idle = \"0s\"", "idle: must be from 1s to 7d"),
         (
             "prompt_messages = 201",
             "prompt_messages: must be from 1 to 200",

@@ -27,8 +27,8 @@ fn line_breaks_of_all_systems_count() {
     check(
         "\r\n\r\nx = 1\r\n",
         &[
-            "x: unknown key; there are \"host\", \"channels\", \"agents\", \
-        \"wirings\", \"conversations\", \"people\", \"destinations\" (line 3)",
+            "x: unknown key; there are \"host\", \"retention\", \"channels\", \
+             \"agents\", \"wirings\", \"conversations\", \"people\", \"destinations\" (line 3)",
         ],
     );
     check("\u{feff}[host]\n", &[]);

@@ -28,7 +28,8 @@ fn times_are_read() {
         ("-1s", None),
         ("+1s", None),
         ("１s", None),
-        ("20d", None),
+        ("20d", Some(1_728_000_000)),
+        ("20w", None),
     ];
     for (text, expect) in cases {
         let ms = parse_duration(text)
