@@ -106,7 +106,7 @@ pub(crate) fn sync_dir(path: &Utf8Path) -> Result<(), Error> {
 }
 
 /// How often a file may be replaced under the host's hands before that counts as an attack.
-const REPLACED_LIMIT: u32 = 16;
+const REPLACED_LIMIT: u32 = 256;
 
 /// What was found under a name in a hostile folder.
 #[derive(Debug)]
