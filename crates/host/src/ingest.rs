@@ -46,6 +46,7 @@ use crate::{
     base::{Base, mint},
     commands::Commands,
     deliver::{Deliver, outgoing::Outgoing},
+    ingest::requests::Came,
     pairing::Pairing,
     registry::Registry,
     report::report,
@@ -216,7 +217,7 @@ impl Ingest {
     async fn store(&self, event: InboundEvent, routed: Routed) -> Result<Accepted, Failure> {
         let event = Arc::new(event);
         let (messages, overheard) = self.append_all(&event, &routed).await?;
-        let reason = self.ask_to_admit(&event, &routed).await?;
+        let reason = self.ask_to_admit(&event, &routed, Came::Anew).await?;
         let stored: Vec<SessionId> = messages.iter().map(|message| message.session).collect();
         let nobody = messages.is_empty();
         let reason = reason.filter(|_| nobody);

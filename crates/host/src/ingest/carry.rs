@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::{
     acts::ActError,
-    ingest::{Failure, Ingest, Replaying, held},
+    ingest::{Failure, Ingest, Replaying, held, requests::Came},
     notice,
     report::report,
 };
@@ -185,7 +185,7 @@ impl Ingest {
         let event = Arc::new(event);
         let (messages, overheard) = self.append_all(&event, &routed).await?;
         // Who decided may have decided about less than this message needs.
-        let reason = self.ask_to_admit(&event, &routed).await?;
+        let reason = self.ask_to_admit(&event, &routed, Came::Replayed).await?;
         if messages.is_empty() {
             let strange = [Reason::UnknownSender, Reason::OutOfScope];
             if let Some(reason) = reason.filter(|reason| strange.contains(reason)) {

@@ -37,6 +37,15 @@ const REFUSED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How much of an agent's name is on a button, in characters.
 const LABEL_LIMIT: usize = 40;
 
+/// How a message came to be routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// From its platform.
+    Anew,
+    /// It waited for a decision that was carried out just now.
+    Replayed,
+}
+
 impl Ingest {
     /// A message of a conversation that no agent hears.
     ///
@@ -58,12 +67,8 @@ impl Ingest {
             offered: groups.iter().map(|group| group.id).collect(),
             asked_by: sender,
         };
-        if let Some(decided) = store.being_carried_out(&act).await? {
-            return match self.hold(event, decided).await? {
-                Held::Kept | Held::Known => self.declined(event, Reason::AwaitsWiring).await,
-                // Offered again, it is routed by what was decided.
-                Held::Late | Held::Full => Err("it was decided at this very moment".into()),
-            };
+        if self.waits_for_the_decided(event, &act).await? {
+            return self.declined(event, Reason::AwaitsWiring).await;
         }
         if !self.approvals.has_room(&act).await? {
             warn!("too many requests are open; nobody is asked about this conversation");
@@ -116,9 +121,10 @@ impl Ingest {
         &self,
         event: &InboundEvent,
         routed: &Routed,
+        came: Came,
     ) -> Result<Option<Reason>, Failure> {
         let reasons = routed.declined.iter().map(|(_, reason)| *reason);
-        if self.admission(event, routed).await? {
+        if self.admission(event, routed, came).await? {
             return Ok(reasons.min());
         }
         let reasons = reasons.map(|reason| {
@@ -132,7 +138,12 @@ impl Ingest {
     }
 
     /// Is somebody asked to let the sender in, and does the message wait for that?
-    async fn admission(&self, event: &InboundEvent, routed: &Routed) -> Result<bool, Failure> {
+    async fn admission(
+        &self,
+        event: &InboundEvent,
+        routed: &Routed,
+        came: Came,
+    ) -> Result<bool, Failure> {
         let awaits = |(group, reason): &(AgentGroupId, Reason)| {
             (*reason == Reason::AwaitsApproval).then_some(*group)
         };
@@ -145,6 +156,10 @@ impl Ingest {
             user: routed.sender,
             groups,
         };
+        // One that waited for that very decision needs another one.
+        if came == Came::Anew && self.waits_for_the_decided(event, &act).await? {
+            return Ok(true);
+        }
         let since = self
             .base
             .now()
@@ -172,6 +187,23 @@ impl Ingest {
         let said = (notice::awaits_approval(), notice::awaits_approval_unseen());
         self.wait(event, asked, said).await?;
         Ok(true)
+    }
+
+    /// Was the same approved a moment ago and not carried out yet? Then the message joins those that
+    /// wait for that, instead of bringing up a second request.
+    async fn waits_for_the_decided(
+        &self,
+        event: &InboundEvent,
+        act: &Act,
+    ) -> Result<bool, Failure> {
+        let Some(decided) = self.base.store.being_carried_out(act).await? else {
+            return Ok(false);
+        };
+        match self.hold(event, decided).await? {
+            Held::Kept | Held::Known => Ok(true),
+            // Offered again, it is routed by what was decided.
+            Held::Late | Held::Full => Err("it was decided at this very moment".into()),
+        }
     }
 
     /// Keeps a message until the request is decided, and says so once: in the second words where

@@ -58,6 +58,36 @@ async fn only_decide(host: &Host, id: QuestionId, pick: Pick, by: Option<UserId>
     decided.await.unwrap();
 }
 
+/// A message can come when the decision is on record and nothing of it is done yet.
+#[tokio::test]
+async fn what_comes_right_after_a_decision_joins_what_waits_for_it() {
+    for unheard in [false, true] {
+        let config = if unheard { UNHEARD.to_owned() } else { gated() };
+        let mut host = Host::new(&config).await;
+        let olga = host.grant("olga", Role::Owner).await;
+        let reason = if unheard {
+            "awaits_wiring"
+        } else {
+            "awaits_approval"
+        };
+        host.declined(asked("eve", "m1"), reason).await;
+        let card = host.card("olga").await;
+        let pick = if unheard {
+            Pick::Connect(host.agent("helper").await.id)
+        } else {
+            Pick::Approve
+        };
+        only_decide(&host, card.id, pick, Some(olga)).await;
+        host.declined(asked("eve", "m2"), reason).await;
+        assert_eq!(host.open().await, [], "a second request");
+        host.chores().await;
+        let session = host.session().await;
+        assert_eq!(host.in_file(session), ["m1", "m2"]);
+        assert_eq!(host.enter().await.texts(), ["text of m1", "text of m2"]);
+        assert_eq!(host.platform().asked(&dm("olga")).len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_stranger_waits_until_somebody_lets_them_in() {
     let mut host = Host::new(&gated()).await;
