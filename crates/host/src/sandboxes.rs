@@ -362,6 +362,13 @@ impl SandboxOwner for Sandboxes {
             // when it is time.
             return Err(PrepareError("its next start has to wait".into()));
         }
+        // Who wished for it may have looked before its last sandbox answered. Where the store can't
+        // tell, the next lines find that out.
+        if let Ok(work) = self.base.store.session_work(session).await
+            && work.pending == 0
+        {
+            return Err(PrepareError("nothing waits for an answer any more".into()));
+        }
         match self.make_ready(session).await {
             Ok(prepared) => Ok(prepared),
             Err(failure) => {

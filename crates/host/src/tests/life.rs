@@ -329,3 +329,28 @@ async fn an_operator_that_asks_nonsense_is_told_so_and_harms_nobody() {
     assert!(control::ask(&path, Request::Status).await.is_some());
     drop(silent);
 }
+
+/// Who wished for a sandbox may have looked before the last one answered and went.
+#[tokio::test]
+async fn a_wish_that_comes_after_the_work_starts_nothing() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let mut inside = host.enter().await;
+    inside.answer();
+    host.until_status(2, MessageStatus::Done).await;
+    let ended = inside.id.session;
+    host.let_go(inside).await;
+    until("it is known to have ended", async || {
+        let running = host.graph.lifecycle.is_running(ended);
+        running.is_none().then_some(())
+    })
+    .await;
+    let row = host.store().session(ended).await.unwrap().unwrap();
+    let group = row.session.key.agent_group;
+    host.graph.lifecycle.want(group, ended);
+    // What is wished for later starts later.
+    host.hand_over(event_in("d", "m2")).await.unwrap();
+    let fresh = host.enter().await;
+    assert_ne!(fresh.id.session, ended);
+    assert_eq!(host.runtime().specs().len(), 2);
+}
