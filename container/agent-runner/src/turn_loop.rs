@@ -25,10 +25,19 @@ use crate::{
     tools::Tools,
 };
 
-/// How often to look while a bell says when there is something: only in case it is not heard.
-const POLL_WITH_BELL: Duration = Duration::from_secs(5);
-/// How often to look without a bell.
+/// How often to look while nothing is to be done and the bell was heard before: only in case it is
+/// not heard once.
+const POLL_WITH_BELL: Duration = Duration::from_secs(15);
+/// The same during a turn, where a person may wait for it to stop.
+const POLL_IN_TURN: Duration = Duration::from_secs(5);
+/// How often to look during a turn where no bell was ever heard, and after a turn at first.
 const POLL: Duration = Duration::from_millis(500);
+/// How often to look while nothing is to be done and no bell was ever heard: ever more seldom.
+const POLL_UNPROVEN: Backoff = Backoff {
+    first: POLL,
+    longest: Duration::from_secs(10),
+    tries: u32::MAX,
+};
 /// Between tries while the other side holds a file: that lasts for one commit.
 const LATER: Backoff = Backoff {
     first: Duration::from_millis(10),
@@ -103,12 +112,20 @@ enum Step {
 #[derive(Debug)]
 pub struct TurnLoop {
     parts: Parts,
+    /// Was the bell heard? Where it can't be, it is looked more often.
+    heard: bool,
+    /// How many looks in a row found nothing.
+    quiet: u32,
 }
 
 impl TurnLoop {
     /// A loop that has not begun.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            heard: false,
+            quiet: 0,
+        }
     }
 
     /// Answers messages until `stop` fires; a turn that runs then is finished first.
@@ -118,7 +135,10 @@ impl TurnLoop {
         let mut failed = 0_u32;
         while !stop.is_cancelled() {
             match self.step(stop).await {
-                Ok(Step::Worked) => failed = 0,
+                Ok(Step::Worked) => {
+                    failed = 0;
+                    self.quiet = 0;
+                }
                 Ok(Step::Idle(due)) => {
                     failed = 0;
                     stop.run_until_cancelled(self.rest(due)).await;
@@ -214,11 +234,19 @@ impl TurnLoop {
         Ok(())
     }
 
-    /// How long to wait at most between two looks.
+    /// How long to wait at most between two looks while a turn runs.
+    fn poll_in_turn(&self) -> Duration {
+        if self.heard { POLL_IN_TURN } else { POLL }
+    }
+
+    /// How long to wait at most between two looks while there is nothing to do.
     fn poll(&self) -> Duration {
-        match self.parts.bell {
-            Some(_) => POLL_WITH_BELL,
-            None => POLL,
+        if self.heard {
+            return POLL_WITH_BELL;
+        }
+        match POLL_UNPROVEN.next(self.quiet, None, 0) {
+            Next::After(wait) => wait,
+            Next::GiveUp => POLL_UNPROVEN.longest,
         }
     }
 
@@ -227,6 +255,7 @@ impl TurnLoop {
         if let Some(orphans) = &self.parts.orphans {
             orphans.reap(&self.parts.children);
         }
+        self.quiet = self.quiet.saturating_add(1);
         let poll = self.poll();
         let until_due = due.map(|due| due.duration_since(self.parts.clock.now()));
         let wait = match until_due.map(Duration::try_from) {
@@ -236,25 +265,27 @@ impl TurnLoop {
             None => poll,
         };
         tokio::select! {
-            () = rung(self.parts.bell.as_ref()) => {}
+            heard = rung(self.parts.bell.as_ref()) => self.heard = heard,
             () = buried(self.parts.orphans.as_mut()) => {}
             () = sleep(wait) => {}
         }
     }
 }
 
-/// Returns when the bell was rung since the last call. Cancel-safe.
-async fn rung(bell: Option<&UnixDatagram>) {
+/// Returns when the bell was rung since the last call; `false` if it can't be heard. Cancel-safe.
+async fn rung(bell: Option<&UnixDatagram>) -> bool {
     let Some(bell) = bell else {
         return std::future::pending().await;
     };
     let mut carries_nothing = [0_u8; 1];
     if let Err(error) = bell.recv(&mut carries_nothing).await {
         tracing::warn!(error = %report(&error), "bell not heard");
-        return sleep(POLL).await;
+        sleep(POLL).await;
+        return false;
     }
     // However often it was rung, one look sees everything.
     while bell.try_recv(&mut carries_nothing).is_ok() {}
+    true
 }
 
 /// Returns when an orphan may have ended. Cancel-safe.

@@ -28,6 +28,8 @@ const STARTS: Backoff = Backoff {
 pub struct Live {
     sessions: Arc<Mutex<HashMap<SessionId, Seen>>>,
     starts: Arc<Mutex<HashMap<SessionId, Starts>>>,
+    /// Rung when the sweep has to look sooner than it thought.
+    sooner: Arc<Notify>,
 }
 
 /// Why the host ended a sandbox.
@@ -138,9 +140,36 @@ impl Live {
             .collect()
     }
 
+    /// Tells when a sandbox has got something to do, or a start has to wait: what is to be seen in
+    /// time is due sooner than it was. May tell of it twice, and like every nudge it may be lost.
+    pub fn sooner(&self) -> Arc<Notify> {
+        Arc::clone(&self.sooner)
+    }
+
+    /// The sandboxes that have something to do, that are being ended or whose files can't be read:
+    /// those that have to be looked after closely.
+    pub fn restless(&self) -> Vec<SessionId> {
+        let sessions = self.lock();
+        let restless = sessions.iter().filter(|(_, seen)| {
+            let working = seen.idle_since.is_none() || seen.claim.is_some();
+            working || seen.ending.is_some() || seen.unreadable_since.is_some()
+        });
+        restless.map(|(session, _)| *session).collect()
+    }
+
+    /// When the next start may be tried that has to wait at `now`.
+    pub fn next_release(&self, now: Instant) -> Option<Instant> {
+        let starts = self.starts();
+        let held = starts.values().filter_map(|starts| starts.held_until);
+        held.filter(|until| *until > now).min()
+    }
+
     /// There is (or is no longer) something for the session's sandbox to answer.
     pub fn note_work(&self, session: SessionId, any: bool, now: Instant) {
         if let Some(seen) = self.lock().get_mut(&session) {
+            if any && seen.idle_since.is_some() {
+                self.sooner.notify_one();
+            }
             seen.idle_since = if any {
                 None
             } else {
@@ -236,6 +265,7 @@ impl Live {
             Next::GiveUp => STARTS.longest,
         };
         starts.held_until = Some(now + wait);
+        self.sooner.notify_one();
         starts.failed
     }
 

@@ -1,6 +1,10 @@
 //! Moves everything forward that no wake-up has moved: the one stage that needs no other.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anchorhold_core::{
     ids::SessionId,
@@ -18,8 +22,13 @@ use crate::{
     sandboxes::Sandboxes, wake::Wake,
 };
 
-/// The longest time between two sweeps.
+/// How often sandboxes are looked after that work: what they don't do is seen in time.
 const EVERY: Duration = Duration::from_secs(1);
+/// With every wake-up lost, and nothing known to be due sooner, messages are still looked for this
+/// often.
+const FALLBACK: Duration = Duration::from_secs(10);
+/// How often sandboxes are looked after that have nothing to do.
+const IDLE_EVERY: Duration = Duration::from_secs(30);
 /// How often chores are done.
 const CHORES_EVERY: Duration = Duration::from_secs(10);
 /// After this time a session whose files had a fault is tried again.
@@ -49,7 +58,7 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Sweeps when `nudge` says so, and every second.
+    /// Sweeps when `nudge` says so, when something is due, and now and then.
     pub fn new(
         base: Base,
         lifecycle: Lifecycle,
@@ -69,33 +78,86 @@ impl Sweep {
     /// Sweeps until shutdown.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut chores_at = self.base.mono();
+        let mut all_at = chores_at;
         loop {
-            self.once().await;
+            let all = self.base.mono() >= all_at;
+            if all {
+                all_at = self.base.mono() + IDLE_EVERY;
+            }
+            let waiting = self.once(all).await;
             if self.base.mono() >= chores_at {
                 chores_at = self.base.mono() + CHORES_EVERY;
                 if let Err(failure) = self.chores().await {
                     error!(error = %report(&failure), "chores not done");
                 }
             }
-            tokio::select! {
-                () = sleep(EVERY) => {}
-                () = self.nudge.notified() => {}
-                () = shutdown.cancelled() => return,
+            let mut wait = self.wait(chores_at.min(all_at)).await;
+            if waiting {
+                wait = wait.min(EVERY);
+            }
+            let sooner = self.base.live.sooner();
+            let resting = async {
+                tokio::select! {
+                    () = self.rest(wait) => {}
+                    () = sooner.notified() => self.rest(wait.min(EVERY)).await,
+                }
+            };
+            if shutdown.run_until_cancelled(resting).await.is_none() {
+                return;
             }
         }
     }
 
-    /// One sweep. What fails for one session fails for it alone.
-    async fn once(&self) {
-        if let Err(failure) = self.wake_due().await {
-            error!(error = %report(&failure), "can't look for due messages");
+    /// Rests for so long, unless somebody says that there is more to do.
+    async fn rest(&self, wait: Duration) {
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = self.nudge.notified() => {}
         }
-        for (session, _) in self.base.live.sessions() {
+    }
+
+    /// For how long nothing is due, as far as is known; `by` is when something is due in any case.
+    async fn wait(&self, by: Instant) -> Duration {
+        if !self.base.live.restless().is_empty() {
+            return EVERY;
+        }
+        let (now, mono) = (self.base.now(), self.base.mono());
+        let release = self.base.live.next_release(mono).unwrap_or(by);
+        let known = by.min(release).saturating_duration_since(mono);
+        let due = match self.base.store.next_due_at(now).await {
+            // What has become due meanwhile is due at once.
+            Ok(at) => at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default()),
+            Err(failure) => {
+                error!(error = %report(&failure), "can't see what is due next");
+                Some(EVERY)
+            }
+        };
+        FALLBACK.min(known).min(due.unwrap_or(FALLBACK))
+    }
+
+    /// One sweep, over all sandboxes or only those that work; tells whether somebody waits for one.
+    /// What fails for one session fails for it alone.
+    async fn once(&self, all: bool) -> bool {
+        let waiting = match self.wake_due().await {
+            Ok(waiting) => waiting,
+            Err(failure) => {
+                error!(error = %report(&failure), "can't look for due messages");
+                true
+            }
+        };
+        let sessions = if all {
+            let running = self.base.live.sessions().into_iter();
+            running.map(|(session, _)| session).collect()
+        } else {
+            self.base.live.restless()
+        };
+        for session in sessions {
             self.base.live.look(session);
             if let Err(failure) = self.examine(session).await {
                 error!(%session, error = %report(&failure), "session can't be examined");
             }
         }
+        waiting
     }
 
     /// What has to be done now and then, off the path of messages.
@@ -121,12 +183,15 @@ impl Sweep {
             if age.is_some_and(|age| age.unsigned_abs() >= FAULTS_EVERY) {
                 warn!(%session, "session with a fault is tried again");
                 self.base.store.clear_fault(session).await?;
+                self.nudge.notify_one();
             }
         }
         Ok(())
     }
 
-    async fn wake_due(&self) -> Result<(), StoreError> {
+    /// Wakes who is due; tells whether somebody of those has no sandbox and need not wait.
+    async fn wake_due(&self) -> Result<bool, StoreError> {
+        let mut waiting = false;
         let running: HashSet<SessionId> = self
             .lifecycle
             .running()
@@ -145,11 +210,12 @@ impl Sweep {
                     .live
                     .note_work(due.session, true, self.base.mono());
             } else {
+                waiting |= !self.base.live.is_held(due.session, self.base.mono());
                 self.wake.ask(due.agent_group, due.session).await;
                 self.sandboxes.waits(due.session).await;
             }
         }
-        Ok(())
+        Ok(waiting)
     }
 
     /// Ends a sandbox that does not work as it should.

@@ -267,6 +267,7 @@ impl Host {
     fn nudge(&self) {
         self.graph.deliver.nudge();
         self.graph.sweep_nudge.notify_one();
+        self.graph.lifecycle.look();
     }
 
     /// Makes each such change (`INSERT`, `UPDATE`) of a table of the central database fail.

@@ -23,6 +23,8 @@ impl Wake {
     pub async fn ask(&self, group: AgentGroupId, session: SessionId) {
         self.base.live.note_work(session, true, self.base.mono());
         if self.lifecycle.is_running(session).is_none() {
+            // Should nothing come of it, the sweep finds out soon: somebody waits.
+            self.base.live.sooner().notify_one();
             // After a failed start the sweep asks again when it is time.
             if !self.base.live.is_held(session, self.base.mono()) {
                 self.lifecycle.want(group, session);

@@ -104,8 +104,11 @@ pub struct LifecycleConfig {
     pub install: InstallId,
     /// How many sandboxes may run at a time.
     pub limit: usize,
-    /// How often to look without being told to, and how long to wait before asking again.
+    /// How often to look without being told to while somebody waits, and how long to wait before
+    /// asking again.
     pub tick: Duration,
+    /// How often to look while nothing is known to come; not less than `tick`.
+    pub rest: Duration,
     /// How long a sandbox that is told to stop may take.
     pub stop_grace: Duration,
 }
@@ -175,6 +178,11 @@ impl Lifecycle {
     /// Kills the session's sandbox at once, even one that is stopping, and forgets earlier wishes.
     pub fn kill(&self, session: SessionId) {
         self.shared.stop(session, Duration::ZERO);
+    }
+
+    /// Plans now, as when what is known of idle sandboxes has changed.
+    pub fn look(&self) {
+        self.shared.change(|_state| {});
     }
 
     /// The sandboxes that are not proven gone.

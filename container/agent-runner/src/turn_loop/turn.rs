@@ -184,7 +184,7 @@ impl TurnLoop {
         let mut work = pin!(work);
         let mut told = false;
         let mut failed = 0_u32;
-        let mut wait = self.poll();
+        let mut wait = self.poll_in_turn();
         loop {
             tokio::select! {
                 biased;
@@ -194,14 +194,14 @@ impl TurnLoop {
                     told = true;
                     taken.follow_ups.close();
                 }
-                () = rung(self.parts.bell.as_ref()) => {}
+                heard = rung(self.parts.bell.as_ref()) => self.heard = heard,
                 () = taken.follow_ups.asked() => {}
                 () = sleep(wait) => {}
             }
             wait = match self.look(taken) {
                 Ok(stops) if stops.is_empty() => {
                     failed = 0;
-                    self.poll()
+                    self.poll_in_turn()
                 }
                 Ok(stops) => return Watched::Stopped(stops),
                 Err(source) => {

@@ -51,8 +51,10 @@ use crate::{
 
 /// Who sandboxes of a host that is root run as: nobody else's user on a Debian machine.
 const SANDBOX_ID: u32 = 65_532;
-/// How often the lifecycle looks without being told to.
+/// How often the lifecycle looks without being told to while somebody waits for a sandbox,
 const LIFECYCLE_TICK: Duration = Duration::from_secs(1);
+/// and while nobody does.
+const LIFECYCLE_REST: Duration = Duration::from_secs(10);
 /// How long tasks may take to end when everything is told to.
 const TASKS_GRACE: Duration = Duration::from_secs(10);
 
@@ -216,6 +218,7 @@ impl Graph {
             install: fixed.install,
             limit: usize::try_from(config.host.max_sandboxes).unwrap_or(usize::MAX),
             tick: LIFECYCLE_TICK,
+            rest: LIFECYCLE_REST,
             stop_grace: config.host.stop_grace,
         };
         let below = (pull.clone(), deliver.clone(), settle);
@@ -326,6 +329,7 @@ impl Graph {
                 self.sandboxes.learn(summary.row.session.id, &group);
             }
         }
+        self.lifecycle.look();
         Ok(())
     }
 

@@ -9,7 +9,9 @@ use tracing::{error, info, warn};
 use crate::{app::graph::Graph, registry::Instance, report::report, settings};
 
 /// How often the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// After so long a file that has changed is taken for whole, if it has not changed again.
+const SETTLES_IN: Duration = Duration::from_secs(1);
 
 /// The configuration file, and what was taken over of it.
 pub(crate) struct Watched {
@@ -27,9 +29,14 @@ impl Watched {
     /// Waits until the file has other content than what was last read, and keeps it: one that is
     /// being written is not taken for a shorter configuration.
     pub(crate) async fn changed(&self) {
-        let mut last = None;
+        let mut last: Option<Vec<u8>> = None;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            let wait = if last.is_some() {
+                SETTLES_IN
+            } else {
+                LOOK_EVERY
+            };
+            tokio::time::sleep(wait).await;
             // silent: a file that is being replaced is looked at again in a moment.
             let text = fs::read(&self.path).ok().filter(|text| *text != self.seen);
             if text.is_some() && text == last {

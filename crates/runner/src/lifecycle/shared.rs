@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use super::{
-    LifecycleConfig, LifecycleParts, Prepared, SandboxOwner,
+    LifecycleConfig, LifecycleParts, Prepared, SandboxOwner, Standing,
     state::{Orders, State},
     survey,
 };
@@ -82,6 +82,11 @@ impl Shared {
         done
     }
 
+    /// Tells of every change of the state from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     /// Waits one tick. False: the lifecycle ends.
     pub(super) async fn tick(&self) -> bool {
         let tick = tokio::time::sleep(self.config.tick);
@@ -107,15 +112,15 @@ impl Shared {
         }
     }
 
-    /// Plans after every change and at every tick.
+    /// Plans after every change, and when a sandbox may have been idle for long enough.
     async fn plan_on(self: Arc<Self>) {
         let mut changes = self.changes.subscribe();
         let planning = async {
             loop {
                 changes.mark_unchanged();
-                self.plan_once();
+                let wait = self.plan_once();
                 let change = changes.changed();
-                if let Ok(Err(closed)) = tokio::time::timeout(self.config.tick, change).await {
+                if let Ok(Err(closed)) = tokio::time::timeout(wait, change).await {
                     // The sender is a field of `self`, so this can't be.
                     tracing::error!(error = %closed, "planning ends");
                     return;
@@ -125,7 +130,8 @@ impl Shared {
         self.shutdown.run_until_cancelled(planning).await;
     }
 
-    fn plan_once(self: &Arc<Self>) {
+    /// Plans, and tells for how long there is nothing new to plan if nothing changes.
+    fn plan_once(self: &Arc<Self>) -> Duration {
         let running = self.state().running();
         // The owner is asked without the lock: it may well ask us something itself.
         let standing: BTreeMap<_, _> = running
@@ -143,6 +149,17 @@ impl Shared {
             tracing::info!(session = %id.session, "idle sandbox is told to stop");
             self.spawn_stop(id, kind, self.config.stop_grace);
         }
+        if self.state().waiting() > 0 {
+            // A sandbox that becomes idle may have to make room.
+            return self.config.tick;
+        }
+        let soonest = standing.into_values().map(|standing| match standing {
+            (Standing::Idle { for_how_long }, limit) => limit.saturating_sub(for_how_long),
+            // It can't be idle for so long any sooner.
+            (Standing::Busy, limit) => limit,
+        });
+        let soonest = soonest.min().unwrap_or(self.config.rest);
+        soonest.max(self.config.tick).min(self.config.rest)
     }
 
     fn runtime(&self, kind: RuntimeKind) -> Option<Arc<dyn Runtime>> {

@@ -30,11 +30,26 @@ pub(super) async fn survey_on(shared: Arc<Shared>, runtime: Arc<dyn Runtime>) {
                 shared.owner.runtime_health(kind, up, detail).await;
                 reported = Some(up);
             }
-            tokio::time::sleep(shared.config.tick).await;
+            rest(&shared, kind).await;
         }
     };
     let ended: Option<Infallible> = shared.shutdown.run_until_cancelled(surveying).await;
     tracing::debug!(runtime = %kind, by_itself = ended.is_some(), "survey ends");
+}
+
+/// Waits until the runtime is to be asked again: soon if it did not answer or somebody waits for a
+/// sandbox, else when it is said to be down, or after a long while.
+async fn rest(shared: &Shared, kind: RuntimeKind) {
+    let mut changes = shared.changes();
+    tokio::time::sleep(shared.config.tick).await;
+    let urgent = || {
+        let state = shared.state();
+        !state.is_up(kind) || state.waiting() > 0
+    };
+    let rest = shared.config.rest.saturating_sub(shared.config.tick);
+    // Either end is one to go on after.
+    let waited = tokio::time::timeout(rest, changes.wait_for(|_| urgent())).await;
+    tracing::trace!(runtime = %kind, changed = waited.is_ok(), "runtime is asked again");
 }
 
 fn report(kind: RuntimeKind, up: bool, detail: Option<&str>) {

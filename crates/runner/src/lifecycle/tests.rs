@@ -1,6 +1,9 @@
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use anchorhold_core::sandbox::ExitStatus;
@@ -19,6 +22,7 @@ mod scheduling;
 mod stopping;
 
 const TICK: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(10);
 const ALMOST_GRACE: Duration = Duration::from_secs(9);
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -78,6 +82,8 @@ struct Owner {
     /// What `runtime` says.
     knows_runtime: bool,
     released: Notify,
+    /// How often it was asked what a sandbox is doing.
+    asked: AtomicUsize,
 }
 
 impl Owner {
@@ -91,6 +97,10 @@ impl Owner {
 
     fn set_standing(&self, n: u8, standing: Standing) {
         self.standings.lock().unwrap().insert(session(n), standing);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     fn set_generation(&self, n: u8, generation: u32) {
@@ -158,6 +168,7 @@ impl SandboxOwner for Owner {
     }
 
     fn standing(&self, session: SessionId) -> (Standing, Duration) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let standings = self.standings.lock().unwrap();
         let standing = standings.get(&session).copied();
         (standing.unwrap_or(Standing::Busy), IDLE_LIMIT)
@@ -219,6 +230,7 @@ impl Before {
             hanging: Mutex::default(),
             knows_runtime: self.knows_runtime,
             released: Notify::new(),
+            asked: AtomicUsize::new(0),
         });
         for (n, generation) in self.generations {
             owner.set_generation(n, generation);
@@ -230,6 +242,7 @@ impl Before {
                 install: install(),
                 limit,
                 tick: TICK,
+                rest: REST,
                 stop_grace: GRACE,
             },
             LifecycleParts {

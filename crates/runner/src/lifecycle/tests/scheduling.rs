@@ -70,9 +70,28 @@ async fn defect_54_an_idle_sandbox_is_stopped_after_its_limit() {
             for_how_long: IDLE_LIMIT,
         },
     );
-    world.pass(TICK).await;
+    world.pass(REST).await;
     assert_eq!(world.told(), ["exited 1.1: exit status 0"]);
     assert_eq!(world.runtime.stops(), [(id(1, 1), GRACE)]);
+    world.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_sandbox_is_looked_at_when_its_limit_is_due_and_not_each_tick() {
+    let world = Before::nothing().start(2);
+    world.want(1);
+    world.settle().await;
+    let three_seconds = TICK * 3;
+    let for_how_long = IDLE_LIMIT.saturating_sub(three_seconds);
+    world.owner.set_standing(1, Standing::Idle { for_how_long });
+    world.lifecycle.look();
+    world.settle().await;
+    let asked = world.owner.asked();
+    let for_how_long = IDLE_LIMIT;
+    world.owner.set_standing(1, Standing::Idle { for_how_long });
+    world.pass(three_seconds).await;
+    assert_eq!(world.runtime.stops(), [(id(1, 1), GRACE)]);
+    assert_eq!(world.owner.asked(), asked + 1, "once, when it is due");
     world.shut_down().await;
 }
 
