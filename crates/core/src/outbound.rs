@@ -93,6 +93,14 @@ impl OutboundOp {
             Self::Typing => "typing",
         }
     }
+
+    /// Is doing it twice the same as doing it once, whatever the platform?
+    pub fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Edit { .. } | Self::Delete { .. } | Self::React { .. } | Self::Typing => true,
+            Self::Post { .. } | Self::Ask(_) => false,
+        }
+    }
 }
 
 /// Who says something: a notice of the host must not pass for an answer of the agent.

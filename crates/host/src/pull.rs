@@ -1,6 +1,11 @@
 //! Takes over what a session's agent has said and ended: from its file into the host's custody.
 
-use anchorhold_core::ids::{MessageId, OutboundId, PlatformMessageId, QuestionId, SessionId};
+use std::collections::HashSet;
+
+use anchorhold_core::{
+    address::Address,
+    ids::{MessageId, OutboundId, PlatformMessageId, QuestionId, SessionId},
+};
 use anchorhold_sessiondb::{
     self as sessiondb, Cursors, HandledRow, HandledState, InboundMeta, Outbound, OutboundRow, Seq,
     progress::Progress,
@@ -110,7 +115,6 @@ impl Pull {
         self.base.live.note_end(session, now);
         let work = self.base.store.session_work(session).await?;
         self.base.live.note_work(session, work.pending > 0, now);
-        self.deliver.nudge();
         Ok(if more { Found::More } else { Found::All })
     }
 
@@ -154,6 +158,11 @@ impl Pull {
             .accept(session, &accepted, self.base.now())
             .await?;
         info!(%session, deliveries = new.deliveries, ended = new.ended, "answers taken over");
+        let lanes = accepted.deliveries.into_iter();
+        let lanes: HashSet<Address> = lanes.map(|pulled| pulled.delivery.address).collect();
+        for lane in lanes {
+            self.deliver.start(lane);
+        }
         Ok(())
     }
 
@@ -228,7 +237,7 @@ impl Pull {
         };
         let (store, now) = (&self.base.store, self.base.now());
         store.new_delivery(Some(session), &told, now).await?;
-        self.deliver.nudge();
+        self.deliver.start(told.address);
         Ok(())
     }
 
@@ -254,7 +263,7 @@ impl Pull {
             .store
             .fail_message(message, why, Some(&told), self.base.now())
             .await?;
-        self.deliver.nudge();
+        self.deliver.start(told.address);
         Ok(())
     }
 

@@ -4,6 +4,8 @@
 //! whether the platform took it. Its lane stands still until the host has decided
 //! ([`Store::interrupted_attempts`], then [`Store::settle_attempt`]).
 
+pub mod steps;
+
 use std::fmt;
 
 use anchorhold_core::{
@@ -15,6 +17,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
+    attempts::steps::{Begin, begin_in},
     rows::{Fields, text_enum},
     store::{Durability, begin},
 };
@@ -22,13 +25,13 @@ use crate::{
 pub(crate) const INTERRUPTED: &str = "SELECT id, delivery_id, number, part, began_at FROM attempts
      WHERE ended_at IS NULL ORDER BY began_at, id LIMIT ?1";
 
-pub(crate) const BEGIN: &str = "SELECT status, parts_sent,
+pub(crate) const REFUSED: &str = "SELECT status, parts_sent,
          EXISTS (SELECT 1 FROM attempts WHERE delivery_id = ?1 AND ended_at IS NULL) AS open
      FROM deliveries WHERE id = ?1";
 
-pub(crate) const NUMBER: &str = "INSERT INTO attempts (delivery_id, number, part, began_at)
-     SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3 FROM attempts WHERE delivery_id = ?1
-     RETURNING id";
+pub(crate) const END: &str = "UPDATE attempts
+     SET ended_at = ?2, outcome = ?3, detail = ?4, platform_message_id = ?5
+     WHERE id = ?1 AND ended_at IS NULL RETURNING delivery_id, part";
 
 text_enum! {
     /// How one attempt ended.
@@ -145,6 +148,8 @@ pub enum Refusal {
     Open,
     /// The part is not the next one.
     Part,
+    /// Its channel instance is parked.
+    Parked,
 }
 
 impl fmt::Display for Refusal {
@@ -154,6 +159,7 @@ impl fmt::Display for Refusal {
             Self::Ended => "it has ended",
             Self::Open => "an attempt at it is not settled",
             Self::Part => "the part is not the next one",
+            Self::Parked => "its channel instance has to wait",
         })
     }
 }
@@ -174,18 +180,15 @@ impl Store {
         let failed = |source| Error::BeginAttempt { delivery, source };
         let mut conn = self.writer(durability).await.map_err(failed)?;
         let mut tx = begin(&mut conn).await.map_err(failed)?;
-        if let Some(why) = refusal(&mut tx, delivery, part).await.map_err(failed)? {
-            return Err(Error::AttemptRefused { delivery, why });
-        }
-        let id = sqlx::query_scalar(NUMBER)
-            .bind(delivery.to_string())
-            .bind(part)
-            .bind(now.as_millisecond())
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(failed)?;
+        let next = Begin {
+            delivery,
+            part,
+            durability,
+        };
+        let begun = begin_in(&mut tx, &next, now).await.map_err(failed)?;
+        let id = begun.map_err(|why| Error::AttemptRefused { delivery, why })?;
         tx.commit().await.map_err(failed)?;
-        Ok(AttemptId(id))
+        Ok(id)
     }
 
     /// Records what came of an attempt and what follows for its delivery, in one transaction.
@@ -209,46 +212,9 @@ impl Store {
     ) -> sqlx::Result<bool> {
         let mut conn = self.writer(Durability::Process).await?;
         let mut tx = begin(&mut conn).await?;
-        let row = sqlx::query("SELECT delivery_id, part, ended_at FROM attempts WHERE id = ?1")
-            .bind(attempt.0)
-            .fetch_one(&mut *tx)
-            .await?;
-        let fields = Fields::new("attempts", &row);
-        if fields.opt_time("ended_at")?.is_some() {
-            return Ok(false);
-        }
-        let delivery = fields.parsed("delivery_id", OutboundId::parse)?;
-        let part: u32 = fields.number("part")?;
-        end_attempt(&mut tx, attempt, settled, now).await?;
-        match settled {
-            Settled::PartSent { platform_id, last } => {
-                let sent = PartSent {
-                    part,
-                    platform_id: platform_id.as_ref(),
-                    last: *last,
-                };
-                part_sent(&mut tx, delivery, &sent, now).await?;
-            }
-            Settled::Retry {
-                next_at,
-                why,
-                outcome,
-            } => {
-                let counts = *outcome != AttemptOutcome::RateLimited;
-                later(&mut tx, delivery, (*next_at, why), counts).await?;
-            }
-            Settled::Park => {
-                park(&mut tx, delivery).await?;
-            }
-            Settled::Dead { why, .. } => {
-                end(&mut tx, delivery, (DeliveryStatus::Dead, why), now).await?;
-            }
-            Settled::Unknown { why, .. } => {
-                end(&mut tx, delivery, (DeliveryStatus::Unknown, why), now).await?;
-            }
-        }
+        let changed = settle_in(&mut tx, attempt, settled, now).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(changed)
     }
 
     /// Decides about a delivery without an attempt, as when its channel is not configured any
@@ -314,35 +280,82 @@ struct PartSent<'a> {
     last: bool,
 }
 
+/// Why no attempt could begin.
 async fn refusal(
     conn: &mut SqliteConnection,
     delivery: OutboundId,
     part: u32,
-) -> sqlx::Result<Option<Refusal>> {
-    let row = sqlx::query(BEGIN)
+) -> sqlx::Result<Refusal> {
+    let row = sqlx::query(REFUSED)
         .bind(delivery.to_string())
         .fetch_optional(conn)
         .await?;
     let Some(row) = row else {
-        return Ok(Some(Refusal::Missing));
+        return Ok(Refusal::Missing);
     };
     let fields = Fields::new("deliveries", &row);
     if fields.value("status", DeliveryStatus::parse)? != DeliveryStatus::Pending {
-        return Ok(Some(Refusal::Ended));
+        return Ok(Refusal::Ended);
     }
     if fields.get("open")? {
-        return Ok(Some(Refusal::Open));
+        return Ok(Refusal::Open);
     }
     let next: u32 = fields.number("parts_sent")?;
-    Ok((part != next).then_some(Refusal::Part))
+    Ok(if part == next {
+        Refusal::Parked
+    } else {
+        Refusal::Part
+    })
 }
 
+/// Records what came of an attempt and what follows; `false`, and nothing changed, if that was done
+/// before.
+async fn settle_in(
+    conn: &mut SqliteConnection,
+    attempt: AttemptId,
+    settled: &Settled,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let Some((delivery, part)) = end_attempt(conn, attempt, settled, now).await? else {
+        return Ok(false);
+    };
+    match settled {
+        Settled::PartSent { platform_id, last } => {
+            let sent = PartSent {
+                part,
+                platform_id: platform_id.as_ref(),
+                last: *last,
+            };
+            part_sent(conn, delivery, &sent, now).await?;
+        }
+        Settled::Retry {
+            next_at,
+            why,
+            outcome,
+        } => {
+            let counts = *outcome != AttemptOutcome::RateLimited;
+            later(conn, delivery, (*next_at, why), counts).await?;
+        }
+        Settled::Park => {
+            park(conn, delivery).await?;
+        }
+        Settled::Dead { why, .. } => {
+            end(conn, delivery, (DeliveryStatus::Dead, why), now).await?;
+        }
+        Settled::Unknown { why, .. } => {
+            end(conn, delivery, (DeliveryStatus::Unknown, why), now).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// Ends an attempt that has not ended, and gives its delivery and part.
 async fn end_attempt(
     conn: &mut SqliteConnection,
     attempt: AttemptId,
     settled: &Settled,
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Option<(OutboundId, u32)>> {
     let (outcome, detail, platform_id) = match settled {
         Settled::PartSent { platform_id, .. } => (AttemptOutcome::Sent, None, platform_id.as_ref()),
         Settled::Retry { why, outcome, .. }
@@ -350,18 +363,18 @@ async fn end_attempt(
         | Settled::Unknown { why, outcome } => (*outcome, Some(why.as_str()), None),
         Settled::Park => (AttemptOutcome::Absent, None, None),
     };
-    sqlx::query(
-        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, platform_message_id = ?5
-         WHERE id = ?1",
-    )
-    .bind(attempt.0)
-    .bind(now.as_millisecond())
-    .bind(outcome.as_str())
-    .bind(detail)
-    .bind(platform_id.map(PlatformMessageId::as_str))
-    .execute(conn)
-    .await?;
-    Ok(())
+    let row = sqlx::query(END)
+        .bind(attempt.0)
+        .bind(now.as_millisecond())
+        .bind(outcome.as_str())
+        .bind(detail)
+        .bind(platform_id.map(PlatformMessageId::as_str))
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let fields = Fields::new("attempts", &row);
+    let delivery = fields.parsed("delivery_id", OutboundId::parse)?;
+    Ok(Some((delivery, fields.number("part")?)))
 }
 
 async fn part_sent(

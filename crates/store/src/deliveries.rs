@@ -29,9 +29,11 @@ pub(crate) const DUE_LANES: &str = "SELECT d.channel, d.chat, d.thread FROM deli
            WHERE p.channel = d.channel AND p.parked_until > ?1)
      ORDER BY d.next_at, d.position LIMIT ?2";
 
-pub(crate) const OLDEST: &str = "SELECT * FROM deliveries
-     WHERE status = 'pending' AND channel = ?1 AND chat = ?2 AND thread IS ?3
-     ORDER BY position LIMIT 1";
+pub(crate) const OLDEST: &str = "SELECT d.*,
+         (SELECT m.platform_message_id FROM messages m WHERE m.id = d.in_reply_to) AS answers
+     FROM deliveries d
+     WHERE d.status = 'pending' AND d.channel = ?1 AND d.chat = ?2 AND d.thread IS ?3
+     ORDER BY d.position LIMIT ?4";
 
 pub(crate) const NEXT_DELIVERY: &str = "SELECT MIN(at) AS next_at FROM (
          SELECT MIN(next_at) AS at FROM deliveries
@@ -109,6 +111,15 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// A delivery in its lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// It.
+    pub delivery: Delivery,
+    /// The platform's id of the message that it answers, if that has one.
+    pub answers: Option<PlatformMessageId>,
 }
 
 impl std::fmt::Debug for NewDelivery {
@@ -212,9 +223,14 @@ impl Store {
             .map_err(failed)
     }
 
-    /// The oldest unfinished delivery of a lane, whether it is due or not.
-    pub async fn oldest_delivery(&self, lane: &Address) -> Result<Option<Delivery>, Error> {
-        let failed = |source| Error::OldestDelivery {
+    /// The oldest unfinished deliveries of a lane in their order, whether they are due or not, at
+    /// most `limit`.
+    pub async fn oldest_deliveries(
+        &self,
+        lane: &Address,
+        limit: u32,
+    ) -> Result<Vec<Queued>, Error> {
+        let failed = |source| Error::OldestDeliveries {
             lane: lane.clone(),
             source,
         };
@@ -223,9 +239,10 @@ impl Store {
             .bind(lane.channel.as_str())
             .bind(lane.chat.as_str())
             .bind(opt_thread(lane.thread.as_ref()))
-            .fetch_optional(&mut *conn)
+            .bind(limit)
+            .fetch_all(&mut *conn)
             .await
-            .and_then(|row| row.as_ref().map(parse_delivery).transpose())
+            .and_then(|rows| rows.iter().map(parse_queued).collect())
             .map_err(failed)
     }
 
@@ -370,6 +387,14 @@ fn bind_delivery<'q>(
         .bind(&delivery.kind)
         .bind(&delivery.payload)
         .bind(now.as_millisecond())
+}
+
+fn parse_queued(row: &SqliteRow) -> sqlx::Result<Queued> {
+    let fields = Fields::new("deliveries", row);
+    Ok(Queued {
+        delivery: parse_delivery(row)?,
+        answers: fields.opt_parsed("answers", PlatformMessageId::parse)?,
+    })
 }
 
 pub(crate) fn parse_delivery(row: &SqliteRow) -> sqlx::Result<Delivery> {

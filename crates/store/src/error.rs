@@ -265,8 +265,8 @@ operations! {
     DeliveryBySeq { session: SessionId, seq: i64 } = "could not read the delivery of row {seq} of session {session}";
     /// See [`crate::Store::due_lanes`].
     DueLanes {} = "could not find lanes that are due";
-    /// See [`crate::Store::oldest_delivery`].
-    OldestDelivery { lane: Address } = "could not read the oldest delivery of a lane of {}", lane.channel;
+    /// See [`crate::Store::oldest_deliveries`].
+    OldestDeliveries { lane: Address } = "could not read the oldest deliveries of a lane of {}", lane.channel;
     /// See [`crate::Store::next_delivery_at`].
     NextDeliveryAt {} = "could not find when the next delivery is due";
     /// See [`crate::Store::unpark`].
@@ -291,6 +291,8 @@ operations! {
     AttemptsOf { delivery: OutboundId } = "could not list the attempts at delivery {delivery}";
     /// See [`crate::Store::begin_attempt`].
     BeginAttempt { delivery: OutboundId } = "could not begin an attempt at delivery {delivery}";
+    /// See [`crate::Store::advance`].
+    Advance { lanes: usize } = "could not take the next steps of {lanes} lanes";
     /// See [`crate::Store::settle_attempt`].
     SettleAttempt { attempt: AttemptId } = "could not settle attempt {attempt}";
     /// See [`crate::Store::settle_unattempted`].

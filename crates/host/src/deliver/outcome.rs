@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anchorhold_channel::{ChannelCaps, ChannelError, Disposition};
+use anchorhold_channel::{ChannelError, Disposition};
 use anchorhold_core::retry::{Backoff, Next};
 use anchorhold_store::attempts::{AttemptOutcome, Settled};
 use jiff::Timestamp;
@@ -28,9 +28,10 @@ pub struct Outcome {
 }
 
 /// Decides what follows from a failed attempt, the `failed`-th of its part (counted from 1).
+/// `repeatable`: done twice it is what it is when done once, by itself or by the platform's help.
 pub fn after_failure(
     failure: &ChannelError,
-    caps: &ChannelCaps,
+    repeatable: bool,
     failed: u32,
     now: Timestamp,
     jitter: u8,
@@ -49,9 +50,7 @@ pub fn after_failure(
     let (settled, park_instance) = match failure.disposition() {
         Disposition::RetryAfter(wait) => (retry(wait, why), Some(later(now, wait))),
         Disposition::Backoff => (patiently(why), None),
-        Disposition::SettleUnknownOrResend if caps.dedupes_by_key.is_yes() => {
-            (patiently(why), None)
-        }
+        Disposition::SettleUnknownOrResend if repeatable => (patiently(why), None),
         Disposition::SettleUnknownOrResend => (Settled::Unknown { why, outcome }, None),
         Disposition::Dead => (Settled::Dead { why, outcome }, None),
         Disposition::ParkInstance => (retry(UNAUTHORIZED, why), Some(later(now, UNAUTHORIZED))),
@@ -63,11 +62,11 @@ pub fn after_failure(
     }
 }
 
-/// What follows from an attempt that the death of the host cut off.
-pub fn after_interruption(caps: Option<&ChannelCaps>, now: Timestamp) -> Settled {
+/// What follows from an attempt that the death of the host cut off; `repeatable` as above.
+pub fn after_interruption(repeatable: bool, now: Timestamp) -> Settled {
     let outcome = AttemptOutcome::Interrupted;
     let why = "the host ended while it was being sent".to_owned();
-    if caps.is_some_and(|caps| caps.dedupes_by_key.is_yes()) {
+    if repeatable {
         Settled::Retry {
             next_at: now,
             why,

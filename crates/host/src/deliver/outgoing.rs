@@ -94,6 +94,19 @@ impl Outgoing {
         }
     }
 
+    /// Can it be made ready without looking anything up?
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Post { files, .. } if files.is_empty())
+    }
+
+    /// Is doing it twice the same as doing it once, whatever the platform?
+    pub fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Edit { .. } | Self::Delete { .. } | Self::React { .. } => true,
+            Self::Post { .. } | Self::Ask { .. } => false,
+        }
+    }
+
     /// The stored form.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)

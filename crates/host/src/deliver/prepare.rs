@@ -28,19 +28,30 @@ impl Deliver {
     pub(super) async fn prepare(
         &self,
         delivery: &Delivery,
+        outgoing: Result<Outgoing, serde_json::Error>,
+        answers: Option<PlatformMessageId>,
         instance: &Instance,
     ) -> Result<Result<Vec<OutboundOp>, String>, Failure> {
-        let Ok(outgoing) = serde_json::from_str::<Outgoing>(&delivery.payload) else {
+        let Ok(outgoing) = outgoing else {
             return Ok(Err("its record can't be read".to_owned()));
         };
-        let resolved = match self.resolve(delivery, &outgoing).await? {
+        let mut resolved = match self.resolve(delivery, &outgoing).await? {
             Ok(resolved) => resolved,
             Err(why) => return Ok(Err(why)),
         };
+        resolved.reply_to = answers;
         let caps = instance.adapter.caps();
-        let operations = operations(outgoing, resolved, caps);
+        let operations = match operations(outgoing, resolved, caps) {
+            Ok(operations) => operations,
+            Err(why) => return Ok(Err(why)),
+        };
         let done = usize::try_from(delivery.parts_sent).unwrap_or(usize::MAX);
-        Ok(operations.map(|all| all.into_iter().skip(done).collect()))
+        let left: Vec<_> = operations.into_iter().skip(done).collect();
+        if left.is_empty() {
+            // The platform's limit has grown since the first parts were sent.
+            return Ok(Err("nobody can say which of its parts are left".to_owned()));
+        }
+        Ok(Ok(left))
     }
 
     async fn resolve(
@@ -77,9 +88,6 @@ impl Deliver {
                 resolved.target = self.platform_id(delivery, *target).await?;
             }
             Outgoing::Ask { .. } => self.open_question(delivery, outgoing).await?,
-        }
-        if let Some(message) = delivery.in_reply_to {
-            resolved.reply_to = self.base.store.platform_message_id(message).await?;
         }
         Ok(Ok(resolved))
     }

@@ -4,7 +4,7 @@ use crate::{
     Durability,
     attempts::{AttemptOutcome, Settled, Unattempted},
     deliveries::NewDelivery,
-    tests::fixture::{Place, address, at, channel, delivery},
+    tests::fixture::{Place, address, at, channel, delivery, oldest},
 };
 
 /// Puts these on their way, in this order.
@@ -71,27 +71,21 @@ async fn a_lane_that_fails_holds_back_only_itself() {
         [thread.clone(), other.clone()]
     );
     assert_eq!(store.next_delivery_at(at(1)).await.unwrap(), Some(at(50)));
-    assert_eq!(
-        store.oldest_delivery(&lane).await.unwrap().unwrap().id,
-        first.id
-    );
+    assert_eq!(oldest(store, &lane).await.unwrap().id, first.id);
     assert_eq!(
         store.due_lanes(at(50), 10).await.unwrap(),
         [thread, other, lane.clone()]
     );
     // Only when the first has ended, well or not, does the second follow.
     settle(&place, &first, sent()).await;
-    assert_eq!(
-        store.oldest_delivery(&lane).await.unwrap().unwrap().id,
-        second.id
-    );
+    assert_eq!(oldest(store, &lane).await.unwrap().id, second.id);
     assert!(store.due_lanes(at(2), 10).await.unwrap().contains(&lane));
     let dead = Settled::Dead {
         why: "refused".to_owned(),
         outcome: AttemptOutcome::Permanent,
     };
     settle(&place, &second, dead).await;
-    assert_eq!(store.oldest_delivery(&lane).await.unwrap(), None);
+    assert_eq!(oldest(store, &lane).await, None);
     let failed = store.failed_deliveries(10).await.unwrap();
     assert_eq!(failed.iter().map(|d| d.id).collect::<Vec<_>>(), [second.id]);
 }
@@ -120,7 +114,7 @@ async fn a_parked_lane_waits_until_somebody_is_there() {
     assert_eq!(store.due_lanes(at(1_000_000), 10).await.unwrap(), []);
     assert_eq!(store.next_delivery_at(at(1)).await.unwrap(), None);
     let place = place.reopen().await;
-    let parked = place.store.oldest_delivery(&lane).await.unwrap().unwrap();
+    let parked = oldest(&place.store, &lane).await.unwrap();
     assert!((parked.id, parked.parked, parked.tries) == (first.id, true, 0));
     assert_eq!(
         place

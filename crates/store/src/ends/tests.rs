@@ -5,7 +5,7 @@ use crate::{
     attempts::{AttemptOutcome, Settled},
     ends::{Retried, Told},
     pull::Pulled,
-    tests::fixture::{Place, address, at, channel, delivery, event, message, pulled},
+    tests::fixture::{Place, address, at, channel, delivery, event, message, oldest, pulled},
 };
 
 /// An agent's delivery in the chat `chat` that ended at 5 as `settled` says, in its second attempt.
@@ -139,7 +139,7 @@ async fn what_is_sent_again_is_the_first_of_its_lane_and_told_of_once() {
     store.discard_delivery(id, at(8)).await.unwrap();
     let retried = store.retry_delivery(id, false, at(9)).await.unwrap();
     assert_eq!(retried, Retried::Due);
-    let first = store.oldest_delivery(&lane).await.unwrap().unwrap();
+    let first = oldest(store, &lane).await.unwrap();
     assert_eq!((first.id, first.tries), (id, 0));
     assert_eq!((first.next_at, first.ended_at), (at(9), None));
     let again = store.retry_delivery(id, true, at(9)).await.unwrap();

@@ -4,7 +4,7 @@ use crate::{
     Disposition,
     deliveries::Origin,
     pull::{Accepted, EndedMessage, MessageEnd, Pulled, RejectedRow},
-    tests::fixture::{Place, address, at, bytes, message, pulled},
+    tests::fixture::{Place, address, at, bytes, message, oldest, pulled},
 };
 
 fn answer() -> Pulled {
@@ -104,12 +104,8 @@ async fn answers_are_sent_in_the_order_of_their_numbers() {
         .accept(session, &answer(), at(10))
         .await
         .unwrap();
-    let oldest = place
-        .store
-        .oldest_delivery(&address("chat", None))
-        .await
-        .unwrap();
-    assert_eq!(oldest.unwrap().seq, Some(3));
+    let first = oldest(&place.store, &address("chat", None)).await;
+    assert_eq!(first.unwrap().seq, Some(3));
 }
 
 #[tokio::test]

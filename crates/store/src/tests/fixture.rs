@@ -25,7 +25,7 @@ use crate::{
     Store,
     approvals::{Choice, NewApproval, Pick},
     conversations::NewConversation,
-    deliveries::NewDelivery,
+    deliveries::{Delivery, NewDelivery},
     ingest::{EventOutcome, EventRecord, MessageRole, NewMessage},
     people::NewUser,
     pull::PulledDelivery,
@@ -235,6 +235,12 @@ pub(crate) fn delivery(name: &str, to: Address) -> NewDelivery {
         kind: "post".to_owned(),
         payload: format!("{{\"text\":\"{name}\"}}"),
     }
+}
+
+/// The delivery that a lane has to send next.
+pub(crate) async fn oldest(store: &Store, lane: &Address) -> Option<Delivery> {
+    let queued = store.oldest_deliveries(lane, 1).await.unwrap().pop();
+    queued.map(|queued| queued.delivery)
 }
 
 pub(crate) fn pulled(seq: i64, to: Address) -> PulledDelivery {

@@ -2,7 +2,7 @@ use anchorhold_core::entity::MessageStatus;
 
 use crate::{
     ingest::{MessageRole, NewMessage},
-    tests::fixture::{Place, address, at, delivery, group, message},
+    tests::fixture::{Place, address, at, delivery, group, message, oldest},
     work::{DueSession, MessageRetry, SessionWork},
 };
 
@@ -100,11 +100,7 @@ async fn giving_up_tells_the_person_once() {
         ),
         (MessageStatus::Failed, Some(why), Some(at(5)), None)
     );
-    let sent = store
-        .oldest_delivery(&notice.address)
-        .await
-        .unwrap()
-        .unwrap();
+    let sent = oldest(store, &notice.address).await.unwrap();
     assert_eq!(
         (sent.id, sent.session, sent.seq),
         (notice.id, Some(session), None)

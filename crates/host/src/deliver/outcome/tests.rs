@@ -1,17 +1,10 @@
 //! What follows from each failure.
 
-use anchorhold_channel::{Support, fake::all_caps};
+use anchorhold_channel::Support;
 
 use super::*;
 
 const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
-
-fn caps(dedupes_by_key: Support) -> ChannelCaps {
-    ChannelCaps {
-        dedupes_by_key,
-        ..all_caps()
-    }
-}
 
 fn limited() -> ChannelError {
     ChannelError::RateLimited {
@@ -72,7 +65,7 @@ fn check(
         settled,
         park_instance,
     };
-    let outcome = after_failure(failure, &caps(dedupes), failed, NOW, 0);
+    let outcome = after_failure(failure, dedupes.is_yes(), failed, NOW, 0);
     assert_eq!(outcome, expect, "{failure:?} {dedupes:?} {failed}");
 }
 
@@ -148,7 +141,7 @@ fn a_lost_answer_is_repeated_only_where_nobody_sees_it_twice() {
 #[test]
 fn what_failed_together_does_not_come_back_together() {
     let wait = |jitter| {
-        let outcome = after_failure(&transient(), &all_caps(), 10, NOW, jitter);
+        let outcome = after_failure(&transient(), true, 10, NOW, jitter);
         let Settled::Retry { next_at, .. } = outcome.settled else {
             panic!("{outcome:?}");
         };
@@ -162,7 +155,7 @@ fn what_failed_together_does_not_come_back_together() {
 fn an_attempt_that_was_cut_off_is_repeated_only_where_nobody_sees_it_twice() {
     let why = || "the host ended while it was being sent".to_owned();
     let outcome = AttemptOutcome::Interrupted;
-    let unknown = || Settled::Unknown {
+    let unknown = Settled::Unknown {
         why: why(),
         outcome,
     };
@@ -171,10 +164,8 @@ fn an_attempt_that_was_cut_off_is_repeated_only_where_nobody_sees_it_twice() {
         why: why(),
         outcome,
     };
-    assert_eq!(after_interruption(Some(&caps(Support::Yes)), NOW), again);
-    assert_eq!(after_interruption(Some(&caps(Support::No)), NOW), unknown());
-    // Of a channel that is not configured any more nobody knows what it could do.
-    assert_eq!(after_interruption(None, NOW), unknown());
+    assert_eq!(after_interruption(true, NOW), again);
+    assert_eq!(after_interruption(false, NOW), unknown);
 }
 
 #[test]
