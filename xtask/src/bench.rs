@@ -5,9 +5,11 @@
 
 mod client;
 mod crowd;
+mod delivery;
 mod disk;
 mod expected;
 mod figure;
+mod filling;
 mod footprint;
 mod latency;
 mod process;
@@ -16,6 +18,7 @@ mod rig;
 mod routing;
 mod stats;
 mod syncs;
+mod tracer;
 
 use std::{
     fs::{self, File},
@@ -74,13 +77,17 @@ enum Measure {
     Start,
     Idle(Runtime),
     Sessions,
+    Thousand,
     Routing,
     Runner(Runtime),
     Warm(Runtime),
     Gaps(Runtime),
     Burst(Runtime),
+    DeliverOne,
+    DeliverMany,
     Syncs(Runtime),
     Cold(Runtime),
+    Hundred,
 }
 
 /// All of them, in their order.
@@ -90,6 +97,7 @@ const ALL: &[(&str, Measure)] = &[
     ("idle-sandbox", Measure::Idle(Runtime::Sandbox)),
     ("idle-docker", Measure::Idle(Runtime::Docker)),
     ("sessions", Measure::Sessions),
+    ("thousand", Measure::Thousand),
     ("routing", Measure::Routing),
     ("runner-sandbox", Measure::Runner(Runtime::Sandbox)),
     ("runner-docker", Measure::Runner(Runtime::Docker)),
@@ -99,10 +107,13 @@ const ALL: &[(&str, Measure)] = &[
     ("gaps-docker", Measure::Gaps(Runtime::Docker)),
     ("burst-sandbox", Measure::Burst(Runtime::Sandbox)),
     ("burst-docker", Measure::Burst(Runtime::Docker)),
+    ("deliver-one", Measure::DeliverOne),
+    ("deliver-many", Measure::DeliverMany),
     ("syncs-sandbox", Measure::Syncs(Runtime::Sandbox)),
     ("syncs-docker", Measure::Syncs(Runtime::Docker)),
     ("cold-sandbox", Measure::Cold(Runtime::Sandbox)),
     ("cold-docker", Measure::Cold(Runtime::Docker)),
+    ("hundred", Measure::Hundred),
 ];
 
 /// How often things are done, and for how long.
@@ -296,6 +307,7 @@ impl Measure {
             Self::Start => footprint::start(bench, name),
             Self::Idle(runtime) => footprint::idle(bench, name, runtime),
             Self::Sessions => footprint::sessions(bench, name),
+            Self::Thousand => footprint::thousand(bench, name),
             Self::Routing => routing::measure(bench, name),
             Self::Runner(runtime) => footprint::runner(bench, name, runtime),
             Self::Warm(runtime) => latency::warm(bench, name, runtime),
@@ -303,12 +315,22 @@ impl Measure {
             Self::Burst(runtime) => latency::burst(bench, name, runtime),
             Self::Syncs(runtime) => syncs::count(bench, name, runtime),
             Self::Cold(runtime) => latency::cold(bench, name, runtime),
+            Self::DeliverOne => delivery::one(bench, name),
+            Self::DeliverMany => delivery::many(bench, name),
+            Self::Hundred => delivery::hundred(bench, name),
         }
     }
 
     fn needs_engine(self) -> bool {
         match self {
-            Self::Size | Self::Start | Self::Sessions | Self::Routing => false,
+            Self::Size
+            | Self::Start
+            | Self::Sessions
+            | Self::Thousand
+            | Self::Routing
+            | Self::DeliverOne
+            | Self::DeliverMany
+            | Self::Hundred => false,
             Self::Idle(runtime)
             | Self::Runner(runtime)
             | Self::Warm(runtime)

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::bench::{
     disk::{Disk, Fsync},
-    expected::{self, Expected},
+    expected::{self, Expected, Target},
 };
 
 /// A measured figure.
@@ -33,10 +33,10 @@ pub(super) struct Judged {
     /// The target as it was set; `f` is what an fsync cost, at its middle.
     pub(super) formula: String,
     /// What that comes to.
-    pub(super) most: f64,
-    /// Whether the figure is no more than that.
+    pub(super) bound: f64,
+    /// Whether the figure is as it should be.
     pub(super) met: bool,
-    /// How much of it the figure is.
+    /// How much of it the figure is, or where more is better how much of the figure it is.
     pub(super) ratio: f64,
 }
 
@@ -74,7 +74,11 @@ impl Findings {
             .iter()
             .find(|expected| expected.name == name)
             .with_context(|| format!("no figure is called {name}"))?;
-        self.figures.push(Figure::new(expected, value, self.fsync));
+        let median = format!("{}.p50", self.measure);
+        let median = self.figures.iter().find(|figure| figure.name == median);
+        let median = median.map(|figure| figure.value);
+        self.figures
+            .push(Figure::new(expected, value, self.fsync, median));
         Ok(())
     }
 
@@ -85,19 +89,27 @@ impl Findings {
 }
 
 impl Figure {
-    pub(super) fn new(expected: &Expected, value: f64, fsync: Fsync) -> Self {
-        let target = expected.target.map(|target| {
-            let most = target.in_fsyncs * fsync.p50_ms + target.plus;
-            Judged {
+    /// `median` is that of the same measurement, if it has one.
+    pub(super) fn new(expected: &Expected, value: f64, fsync: Fsync, median: Option<f64>) -> Self {
+        let target = expected.target.and_then(|target| {
+            let bound = target.bound(fsync.p50_ms, median)?;
+            let ratio = target.ratio(value, bound);
+            Some(Judged {
                 formula: target.formula(expected.unit),
-                most,
-                met: value <= most,
-                ratio: value / most,
-            }
+                bound,
+                met: ratio <= 1.0,
+                ratio,
+            })
         });
+        // Where more is better, less of the reference system's is worse.
+        let more_is_better = matches!(expected.target, Some(Target::AtLeast { .. }));
         let baseline = expected.baseline.map(|baseline| Compared {
             value: baseline,
-            ratio: value / baseline,
+            ratio: if more_is_better {
+                baseline / value
+            } else {
+                value / baseline
+            },
         });
         Self {
             name: expected.name,

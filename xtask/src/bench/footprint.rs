@@ -10,13 +10,14 @@ use crate::{
         Bench,
         disk::Disk,
         figure::{Figure, Findings},
-        latency,
+        filling, latency,
         process::{self, Rest},
         rig::{Home, Host, Setup},
         stats::{counted, millis, percentile},
+        tracer::Tracer,
     },
     e2e::Runtime,
-    machine,
+    machine::{self, Stopwatch},
 };
 
 /// How often the disk is measured before and after a figure that needs none.
@@ -25,6 +26,8 @@ const PROBES: usize = 20;
 const SESSIONS: u64 = 100;
 /// How many sandboxes may run while those are answered.
 const SANDBOXES: u32 = 8;
+/// How many sessions are on record where there are many.
+const MANY: u32 = 1000;
 
 /// How large the agent-runner's program is, without symbols.
 pub(super) fn size(bench: &Bench<'_>, name: &'static str) -> Result<Vec<Figure>> {
@@ -93,6 +96,21 @@ pub(super) fn sessions(bench: &Bench<'_>, name: &'static str) -> Result<Vec<Figu
     })
 }
 
+/// What a host needs that has a thousand sessions on record.
+pub(super) fn thousand(bench: &Bench<'_>, name: &'static str) -> Result<Vec<Figure>> {
+    let home = Home::new(bench, Setup::cold(Runtime::Sandbox))?;
+    bench.with_host_at(&home, |_host| Ok(()))?;
+    filling::sessions(&home.database(), MANY)?;
+    bench.with_host_at(&home, |host| {
+        let sessions = host.sessions()?;
+        ensure!(
+            sessions == u64::from(MANY),
+            "there should be {MANY} sessions, and there are {sessions}"
+        );
+        settled(bench, name, host, host.process())
+    })
+}
+
 /// What an agent-runner needs that has answered and waits.
 pub(super) fn runner(
     bench: &Bench<'_>,
@@ -103,7 +121,13 @@ pub(super) fn runner(
         let client = latency::warmed(host)?;
         let runner = process::runner_of(&host.session()?)?;
         drop(client);
-        settled(bench, name, host, runner)
+        let mut figures = settled(bench, name, host, runner)?;
+        let mut disk = host.disk()?;
+        disk.probe(PROBES)?;
+        let mut findings = Findings::new(name, &disk)?;
+        findings.add("walled", process::walled(runner, host.process())?)?;
+        figures.extend(findings.finish());
+        Ok(figures)
     })
 }
 
@@ -120,6 +144,7 @@ fn settled(
         bench.interrupts.check().map(|()| false)
     })?;
     let rest = process::at_rest(process, bench.counts.window, &bench.interrupts)?;
+    let calls = calls_at_rest(bench, process)?;
     disk.probe(PROBES)?;
     let Rest {
         resident,
@@ -132,5 +157,21 @@ fn settled(
     findings.add("shared-out", shared_out)?;
     findings.add("cpu", cpu)?;
     findings.add("switches", switches)?;
+    findings.add("calls", calls)?;
     Ok(findings.finish())
+}
+
+/// How many system calls a second a process makes at rest. In a pass of its own: tracing wakes it.
+fn calls_at_rest(bench: &Bench<'_>, process: u32) -> Result<f64> {
+    let folder = tempfile::tempdir_in(&bench.folder).context("make a folder for a trace")?;
+    let mut tracer = Tracer::attach(bench, process, "all", &folder.path().join("rest"))?;
+    let watch = Stopwatch::start();
+    machine::wait_until(bench.counts.window, || {
+        bench.interrupts.check().map(|()| false)
+    })?;
+    let seconds = watch.elapsed().as_secs_f64();
+    let calls = tracer.calls()?;
+    // A wait that the tracer cut short goes on by this call.
+    let made = calls.iter().filter(|call| call.name != "restart_syscall");
+    Ok(counted(u64::try_from(made.count())?)? / seconds)
 }

@@ -11,9 +11,9 @@ use crate::{
 
 /// The program that works for a session inside its sandbox.
 const RUNNER: &str = "agent-runner";
-/// The kernel's unit of time towards programs: hundredths of a second on every architecture.
-const TICKS_PER_SECOND: f64 = 100.0;
-/// How long one of them is.
+/// Programs that start those of all sandboxes.
+const SERVES_ALL: &[&str] = &["dockerd", "containerd", "systemd"];
+/// The kernel's unit of time towards programs, on every architecture.
 const TICK_MS: u64 = 10;
 
 /// What a process does and needs while nothing is asked of it.
@@ -32,22 +32,40 @@ pub(super) struct Rest {
 /// Watches a process for as long as `window`; its memory is that at the end.
 pub(super) fn at_rest(process: u32, window: Duration, interrupts: &Interrupts) -> Result<Rest> {
     let watch = Stopwatch::start();
-    let ticks = cpu_ticks(process)?;
+    let on_cpu = time_on_cpu(process)?;
     let switches = voluntary_switches(process)?;
     machine::wait_until(window, || interrupts.check().map(|()| false))?;
     let seconds = watch.elapsed().as_secs_f64();
-    let ticks = cpu_ticks(process)?.saturating_sub(ticks);
     // A thread that ended meanwhile takes its count away: what is left is a lower bound.
-    let woken: u64 = voluntary_switches(process)?
-        .into_iter()
-        .map(|(thread, now)| now.saturating_sub(switches.get(&thread).copied().unwrap_or(0)))
-        .sum();
+    let woken = more(&voluntary_switches(process)?, &switches);
+    let used = Duration::from_nanos(more(&time_on_cpu(process)?, &on_cpu));
     Ok(Rest {
         resident: memory(&read(process, "status")?, "VmRSS:")?,
         shared_out: memory(&read(process, "smaps_rollup")?, "Pss:")?,
-        cpu: counted(ticks)? / TICKS_PER_SECOND / seconds * 100.0,
+        cpu: used.as_secs_f64() / seconds * 100.0,
         switches: counted(woken)? / seconds,
     })
+}
+
+/// How much was counted since `before`.
+fn more(now: &BTreeMap<u32, u64>, before: &BTreeMap<u32, u64>) -> u64 {
+    now.iter()
+        .map(|(thread, now)| now.saturating_sub(before.get(thread).copied().unwrap_or(0)))
+        .sum()
+}
+
+/// The memory of a process and of those around it that are there for it alone, in MiB, with what is
+/// shared divided: the processes that started it, up to `host` or to one that serves all.
+pub(super) fn walled(process: u32, host: u32) -> Result<f64> {
+    let mut sum = 0.0;
+    let mut next = process;
+    while next > 1 && next != host && !SERVES_ALL.contains(&read(next, "comm")?.trim_end()) {
+        sum += memory(&read(next, "smaps_rollup")?, "Pss:")?;
+        let status = read(next, "status")?;
+        let parent = field(&status, "PPid:").context("a process has no parent")?;
+        next = parent.parse()?;
+    }
+    Ok(sum)
 }
 
 /// The agent-runner of a session, as the machine numbers processes.
@@ -115,6 +133,20 @@ fn threads(process: u32) -> Result<BTreeMap<u32, String>> {
         }
     }
     Ok(threads)
+}
+
+/// How long each thread has been on a processor, in billionths of a second.
+fn time_on_cpu(process: u32) -> Result<BTreeMap<u32, u64>> {
+    let mut times = BTreeMap::new();
+    for thread in threads(process)?.into_keys() {
+        // silent: a thread that ended meanwhile takes its time with it
+        let Ok(stat) = read(process, &format!("task/{thread}/schedstat")) else {
+            continue;
+        };
+        let time = stat.split_whitespace().next();
+        times.insert(thread, time.context("a thread has no times")?.parse()?);
+    }
+    Ok(times)
 }
 
 fn voluntary_switches(process: u32) -> Result<BTreeMap<u32, u64>> {

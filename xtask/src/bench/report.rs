@@ -135,11 +135,11 @@ fn row(figure: &Figure) -> [String; COLUMNS] {
         in_fsyncs.map_or_else(none, number),
         format!("{} / {}", number(*p50_ms), number(*p99_ms)),
         target.map_or_else(none, |target| {
-            let most = format!("{} {unit}", number(target.most));
-            if target.formula == most {
-                most
+            let bound = format!("{} {unit}", number(target.bound));
+            if target.formula == bound {
+                bound
             } else {
-                format!("{} = {most}", target.formula)
+                format!("{} = {bound}", target.formula)
             }
         }),
         target.map_or_else(none, |target| times(target.ratio)),

@@ -49,6 +49,8 @@ pub(super) struct Setup {
     pub(super) max_sandboxes: u32,
     /// How long an idle sandbox is kept, as the configuration has it.
     pub(super) idle: &'static str,
+    /// How many instances of the channel there are.
+    pub(super) channels: u32,
 }
 
 impl Setup {
@@ -58,6 +60,7 @@ impl Setup {
             runtime,
             max_sandboxes: 4,
             idle: "1h",
+            channels: 1,
         }
     }
 
@@ -74,9 +77,10 @@ impl Setup {
             runtime,
             max_sandboxes,
             idle,
+            channels,
         } = self;
         let runtime = runtime.name();
-        format!(
+        let config = format!(
             r#"[host]
 runtime = "{runtime}"
 docker = "{engine}"
@@ -96,7 +100,30 @@ channel = "cli"
 chat = "*"
 agent = "bench"
 "#
-        )
+        );
+        let others = (1..channels).map(|number| {
+            let name = channel(number);
+            format!(
+                r#"
+[channels.{name}]
+type = "cli"
+
+[[wirings]]
+channel = "{name}"
+chat = "*"
+agent = "bench"
+"#
+            )
+        });
+        config + &others.collect::<String>()
+    }
+}
+
+/// The name of an instance of the channel, counted from 0.
+fn channel(number: u32) -> String {
+    match number {
+        0 => "cli".to_owned(),
+        _ => format!("cli{}", number.saturating_add(1)),
     }
 }
 
@@ -228,7 +255,7 @@ impl Home {
         ]
     }
 
-    /// The central database; only while no host runs.
+    /// The central database.
     pub(super) fn database(&self) -> PathBuf {
         self.data().join("anchorhold.db")
     }
@@ -264,6 +291,14 @@ impl Host<'_> {
     /// A client of its on the conversation `name`.
     pub(super) fn client(&self, name: &str) -> Result<Client> {
         Client::connect(&self.home.socket("cli"), name, &self.bench.interrupts)
+    }
+
+    /// The same on one of several instances of the channel.
+    pub(super) fn client_on(&self, number: u32, name: &str) -> Result<Client> {
+        let socket = self.home.socket(&channel(number));
+        // The first one answers when the host is ready; the others a moment later.
+        machine::wait_until(READY_LIMIT, || Ok(UnixStream::connect(&socket).is_ok()))?;
+        Client::connect(&socket, name, &self.bench.interrupts)
     }
 
     /// The one session that has a sandbox, which must be of the runtime that was asked for.

@@ -3,13 +3,9 @@
 //!
 //! Tracing makes everything slower, so this pass measures no times.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     bench::{
@@ -19,11 +15,10 @@ use crate::{
         latency, process,
         rig::{Host, Setup},
         stats::{counted, percentile},
+        tracer::{Call, Tracer},
     },
-    debian,
     e2e::Runtime,
-    machine::{self, Daemon},
-    output,
+    machine,
 };
 
 /// Every call that makes something durable.
@@ -35,19 +30,12 @@ const CALLS: &[&str] = &[
     "sync_file_range",
     "msync",
 ];
+/// The end of a commit of the agent-runner: its file's journal is removed or cut.
+const COMMITS: &[&str] = &["unlink", "unlinkat", "ftruncate"];
 /// How often the disk is measured before and after.
 const PROBES: usize = 20;
-/// How long the tracer may take to take hold of a process, or to let go of it.
-const ATTACH_LIMIT: Duration = Duration::from_secs(20);
 /// After an answer, what the programs do because of it is waited for this long.
 const AFTERMATH: Duration = Duration::from_millis(700);
-
-/// One process under the tracer, which lets go of it when this is dropped.
-#[derive(Debug)]
-struct Tracer {
-    daemon: Daemon,
-    trace: PathBuf,
-}
 
 /// When a message was sent and its answer seen, since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,42 +46,64 @@ struct Message {
     over: Duration,
 }
 
-/// How many calls fell between a message and its answer, and how many between that and the next.
+/// How many calls one message took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Calls {
-    path: u64,
+struct Legs {
+    /// The host's, before the agent-runner began to write.
+    host_in: u64,
+    /// The agent-runner's, until it had taken the message.
+    claim: u64,
+    /// The agent-runner's after that.
+    finish: u64,
+    /// The host's, once the agent-runner had begun.
+    host_out: u64,
+    /// Of both, after the answer.
     after: u64,
 }
 
-/// Calls by message, of the host and of the agent-runner.
+impl Legs {
+    /// Those between the message and its answer.
+    fn path(&self) -> u64 {
+        let Self {
+            host_in,
+            claim,
+            finish,
+            host_out,
+            after: _,
+        } = self;
+        host_in + claim + finish + host_out
+    }
+}
+
+/// Calls by message and leg.
 pub(super) fn count(
     bench: &Bench<'_>,
     name: &'static str,
     runtime: Runtime,
 ) -> Result<Vec<Figure>> {
-    debian::ensure(
-        &bench.workspace.shell()?,
-        bench.console,
-        debian::TO_COUNT_SYNCS,
-    )?;
     bench.with_host(Setup::warm(runtime), |host| {
         let mut disk = host.disk()?;
         disk.probe(PROBES)?;
         let mut client = latency::warmed(host)?;
         let folder = tempfile::tempdir_in(&bench.folder).context("make a folder for traces")?;
-        let mut tracers = [
-            Tracer::attach(bench, host.process(), &folder.path().join("host"))?,
-            Tracer::attach(bench, runner_of(host)?, &folder.path().join("runner"))?,
-        ];
+        let calls = [CALLS, COMMITS].concat().join(",");
+        let trace = |process: u32, name: &str| {
+            Tracer::attach(bench, process, &calls, &folder.path().join(name))
+        };
+        let mut on_host = trace(host.process(), "host")?;
+        let mut on_runner = trace(runner_of(host)?, "runner")?;
         // What the warm-up caused is over, and the tracers have settled.
         machine::pause(AFTERMATH);
         let messages = (0..bench.counts.traced)
             .map(|_| talk(&mut client))
             .collect::<Result<Vec<_>>>()?;
-        let [on_host, on_runner] = &mut tracers;
-        let (on_host, on_runner) = (on_host.calls(&messages)?, on_runner.calls(&messages)?);
+        let (on_host, on_runner) = (on_host.calls()?, on_runner.calls()?);
+        let legs: Vec<Legs> = messages
+            .iter()
+            .map(|message| legs(&on_host, &on_runner, message))
+            .collect();
         disk.probe(PROBES)?;
-        report(Findings::new(name, &disk)?, &on_host, &on_runner)
+        report(Findings::new(name, &disk)?, &legs)
     })
 }
 
@@ -116,100 +126,54 @@ fn talk(client: &mut Client) -> Result<Message> {
     })
 }
 
-fn report(mut findings: Findings, host: &[Calls], runner: &[Calls]) -> Result<Vec<Figure>> {
-    let path = |calls: &Calls| calls.path;
-    let on_host: Vec<u64> = host.iter().map(path).collect();
-    let on_runner: Vec<u64> = runner.iter().map(path).collect();
-    let both = || host.iter().zip(runner);
-    let on_both: Vec<u64> = both().map(|(one, other)| one.path + other.path).collect();
-    let after: Vec<u64> = both().map(|(one, other)| one.after + other.after).collect();
+fn report(mut findings: Findings, legs: &[Legs]) -> Result<Vec<Figure>> {
     // A program that never reached the disk was not traced: what it stored would not be safe.
+    let seen = |legs: &Legs| legs.host_in > 0 && legs.claim + legs.finish > 0;
     ensure!(
-        on_host.iter().all(|count| *count > 0) && on_runner.iter().all(|count| *count > 0),
-        "a message was answered without a call by each program: {host:?}, {runner:?}"
+        legs.iter().all(seen),
+        "a message was answered without a call by each program: {legs:?}"
     );
-    findings.add("path", counted(percentile(&on_both, 50)?)?)?;
-    findings.add("path-max", counted(percentile(&on_both, 100)?)?)?;
-    findings.add("path-host", counted(percentile(&on_host, 50)?)?)?;
-    findings.add("path-runner", counted(percentile(&on_runner, 50)?)?)?;
-    findings.add("after", counted(percentile(&after, 50)?)?)?;
+    let mut add = |part: &str, percent: usize, which: fn(&Legs) -> u64| {
+        let counts: Vec<u64> = legs.iter().map(which).collect();
+        findings.add(part, counted(percentile(&counts, percent)?)?)
+    };
+    add("path", 50, Legs::path)?;
+    add("path-max", 100, Legs::path)?;
+    add("host-in", 50, |legs| legs.host_in)?;
+    add("claim", 50, |legs| legs.claim)?;
+    add("finish", 50, |legs| legs.finish)?;
+    add("host-out", 50, |legs| legs.host_out)?;
+    add("after", 50, |legs| legs.after)?;
     Ok(findings.finish())
 }
 
-impl Tracer {
-    /// Takes hold of all threads of a process, and of those to come.
-    fn attach(bench: &Bench<'_>, process: u32, trace: &Path) -> Result<Self> {
-        let log = trace.with_extension("log");
-        let args = [
-            "-f".to_owned(),
-            "-ttt".to_owned(),
-            format!("--trace={}", CALLS.join(",")),
-            format!("--output={}", trace.display()),
-            format!("--attach={process}"),
-        ];
-        let program = machine::which("strace").context("strace is not installed")?;
-        let mut daemon = Daemon::start(&program, &args, &log, ATTACH_LIMIT)?;
-        let attached = machine::wait_until(ATTACH_LIMIT, || {
-            bench.interrupts.check()?;
-            if let Some(status) = daemon.ended()? {
-                bail!(
-                    "strace cannot trace a process, which takes root or ptrace rights; it ended \
-                     with {status}: {}",
-                    output::tail(&log)
-                );
-            }
-            process::is_traced(process)
-        })?;
-        ensure!(attached, "strace did not attach: {}", output::tail(&log));
-        let trace = trace.to_owned();
-        Ok(Self { daemon, trace })
-    }
-
-    /// Lets go of the process, and counts its calls by message.
-    fn calls(&mut self, messages: &[Message]) -> Result<Vec<Calls>> {
-        if let Some(status) = self.daemon.ended()? {
-            bail!("strace ended early: {status}");
-        }
-        // However it says that it was told to end, the trace is whole.
-        let _status = self.daemon.stop()?;
-        let text = fs::read_to_string(&self.trace).context("read a trace")?;
-        by_message(&starts(&text)?, messages)
-    }
-}
-
-/// When each call in a trace began, since 1970.
-fn starts(trace: &str) -> Result<Vec<Duration>> {
-    trace
-        .lines()
-        .filter_map(|line| {
-            // `PID SECONDS.MICROSECONDS fdatasync(9) = 0`; the end of one that was interrupted by
-            // another thread's begins with `<...` instead of a name.
-            let mut words = line.split_whitespace();
-            let (time, call) = (words.nth(1)?, words.next()?);
-            let (name, _) = call.split_once('(')?;
-            CALLS.contains(&name).then_some(time)
-        })
-        .map(|time| {
-            let seconds: f64 = time.parse().with_context(|| format!("a time: {time}"))?;
-            Duration::try_from_secs_f64(seconds).context("a time")
-        })
-        .collect()
-}
-
-fn by_message(starts: &[Duration], messages: &[Message]) -> Result<Vec<Calls>> {
-    let within = |from: Duration, to: Duration| -> Result<u64> {
-        let calls = starts.iter().filter(|at| from <= **at && **at < to);
-        Ok(u64::try_from(calls.count())?)
+/// What of the calls of both programs belongs to a message, and to which leg of its way.
+fn legs(host: &[Call], runner: &[Call], message: &Message) -> Legs {
+    let &Message {
+        sent,
+        answered,
+        over,
+    } = message;
+    let is = |call: &Call, names: &[&str]| names.contains(&call.name.as_str());
+    let count = |calls: &[Call], from: Duration, to: Duration| -> u64 {
+        let within = calls.iter().filter(|call| from <= call.at && call.at < to);
+        let syncs = within.filter(|call| is(call, CALLS)).count();
+        u64::try_from(syncs).unwrap_or(u64::MAX)
     };
-    messages
-        .iter()
-        .map(|message| {
-            Ok(Calls {
-                path: within(message.sent, message.answered)?,
-                after: within(message.answered, message.over)?,
-            })
-        })
-        .collect()
+    let first = |names: &[&str], from: Duration| {
+        let mut later = runner.iter().filter(|call| from <= call.at);
+        let found = later.find(|call| is(call, names));
+        found.map_or(answered, |call| call.at.min(answered))
+    };
+    let begun = first(CALLS, sent);
+    let claimed = first(COMMITS, begun);
+    Legs {
+        host_in: count(host, sent, begun),
+        claim: count(runner, sent, claimed),
+        finish: count(runner, claimed, answered),
+        host_out: count(host, begun, answered),
+        after: count(host, answered, over) + count(runner, answered, over),
+    }
 }
 
 #[cfg(test)]

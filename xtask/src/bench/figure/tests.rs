@@ -13,34 +13,34 @@ fn expected(name: &str) -> &'static Expected {
 
 #[test]
 fn a_time_is_judged_by_what_an_fsync_cost() {
-    let figure = Figure::new(expected("warm-docker.p50"), 40.5, FSYNC);
-    assert_eq!(figure.in_fsyncs, Some(20.25));
+    let figure = Figure::new(expected("warm-docker.p50"), 18.0, FSYNC, None);
+    assert_eq!(figure.in_fsyncs, Some(9.0));
     assert_eq!(
         figure.target,
         Some(Judged {
-            formula: "10 f + 25 ms".to_owned(),
-            most: 45.0,
+            formula: "8 f + 4 ms".to_owned(),
+            bound: 20.0,
             met: true,
             ratio: 0.9,
         })
     );
     assert!(!figure.misses());
     let baseline = figure.baseline.unwrap();
-    assert!((baseline.ratio - 40.5 / 1005.0).abs() < 1e-9);
-    assert!(Figure::new(expected("warm-docker.p50"), 45.1, FSYNC).misses());
+    assert!((baseline.ratio - 18.0 / 1005.0).abs() < 1e-9);
+    assert!(Figure::new(expected("warm-docker.p50"), 20.1, FSYNC, None).misses());
 }
 
 #[test]
 fn a_count_is_judged_by_itself() {
-    let figure = Figure::new(expected("syncs-sandbox.path"), 10.0, FSYNC);
+    let figure = Figure::new(expected("syncs-sandbox.path"), 8.0, FSYNC, None);
     assert_eq!(figure.in_fsyncs, None);
     assert!(!figure.misses());
-    assert!(Figure::new(expected("syncs-sandbox.path"), 11.0, FSYNC).misses());
+    assert!(Figure::new(expected("syncs-sandbox.path"), 9.0, FSYNC, None).misses());
 }
 
 #[test]
 fn a_figure_without_a_target_misses_none() {
-    let figure = Figure::new(expected("warm-sandbox.max"), 1e9, FSYNC);
+    let figure = Figure::new(expected("warm-sandbox.max"), 1e9, FSYNC, None);
     assert_eq!(
         (figure.target.clone(), figure.baseline.clone()),
         (None, None)

@@ -1,65 +1,51 @@
 use super::*;
 
-const TRACE: &str = "\
-100 1700000000.000100 fdatasync(9)      = 0
-100 1700000000.100000 fsync(12 <unfinished ...>
-101 1700000000.100500 fdatasync(9)      = 0
-100 1700000000.101000 <... fsync resumed>) = 0
-101 1700000000.200000 fsyncd(9)         = 0
-100 1700000000.300000 --- SIGCHLD {si_signo=SIGCHLD} ---
-101 1700000000.400000 msync(0x7f0000000000, 32768, MS_SYNC) = 0
-101 1700000000.500000 +++ exited with 0 +++
-";
-
-const START: Duration = Duration::from_secs(1_700_000_000);
-
-fn at(micros: u64) -> Duration {
-    START + Duration::from_micros(micros)
+fn call(name: &str, at: u64) -> Call {
+    Call {
+        at: Duration::from_micros(at),
+        name: name.to_owned(),
+    }
 }
 
 #[test]
-fn a_call_counts_once_when_it_begins() {
-    let near = |one: Duration, other: Duration| one.abs_diff(other) < Duration::from_micros(2);
-    let starts = starts(TRACE).unwrap();
-    let expected = [at(100), at(100_000), at(100_500), at(400_000)];
-    assert_eq!(starts.len(), expected.len(), "{starts:?}");
-    assert!(
-        starts
-            .iter()
-            .zip(expected)
-            .all(|(one, other)| near(*one, other)),
-        "{starts:?}"
-    );
-    assert!(super::starts("100 yesterday fsync(3) = 0\n").is_err());
-}
-
-#[test]
-fn calls_belong_to_the_message_they_fall_on() {
+fn calls_belong_to_the_message_and_the_leg_they_fall_on() {
+    let at = Duration::from_micros;
     let message = |sent, answered, over| Message {
         sent: at(sent),
         answered: at(answered),
         over: at(over),
     };
-    let starts = [
-        at(5),
-        at(10),
-        at(19),
-        at(20),
-        at(29),
-        at(30),
-        at(45),
-        at(99),
+    let host = [
+        call("fdatasync", 5),
+        call("fdatasync", 10),
+        call("unlink", 11),
+        call("fsync", 12),
+        call("fdatasync", 28),
+        call("fdatasync", 30),
+        call("fdatasync", 45),
     ];
-    let messages = [
-        message(10, 20, 30),
-        message(40, 50, 60),
-        message(70, 80, 90),
+    let runner = [
+        call("fdatasync", 15),
+        call("fdatasync", 16),
+        call("unlink", 17),
+        call("fdatasync", 18),
+        call("fdatasync", 35),
     ];
-    let calls = |path, after| Calls { path, after };
-    assert_eq!(
-        by_message(&starts, &messages).unwrap(),
-        [calls(2, 2), calls(1, 0), calls(0, 0)]
-    );
+    let expected = Legs {
+        host_in: 2,
+        claim: 2,
+        finish: 1,
+        host_out: 1,
+        after: 2,
+    };
+    assert_eq!(legs(&host, &runner, &message(10, 30, 40)), expected);
+    assert_eq!(expected.path(), 6);
+    // A message that no agent-runner wrote anything for was all the host's.
+    let expected = Legs {
+        host_in: 1,
+        ..Legs::default()
+    };
+    assert_eq!(legs(&host, &runner, &message(40, 50, 60)), expected);
 }
 
 #[test]
@@ -67,18 +53,31 @@ fn a_program_that_is_never_seen_at_the_disk_fails_the_count() {
     let folder = tempfile::tempdir().unwrap();
     let mut disk = crate::bench::disk::Disk::new(folder.path()).unwrap();
     disk.probe(1).unwrap();
-    let findings = || Findings::new("syncs-sandbox", &disk).unwrap();
-    let calls = |path, after| Calls { path, after };
-    let values = |host: &[Calls], runner: &[Calls]| {
-        let figures = report(findings(), host, runner)?;
-        anyhow::Ok(
-            figures
-                .iter()
-                .map(|figure| figure.value)
-                .collect::<Vec<_>>(),
-        )
+    let values = |legs: &[Legs]| {
+        let figures = report(Findings::new("syncs-sandbox", &disk).unwrap(), legs)?;
+        let values = figures.iter().map(|figure| figure.value);
+        anyhow::Ok(values.collect::<Vec<_>>())
     };
-    let host = [calls(4, 1), calls(5, 0), calls(4, 0)];
-    assert!(values(&host, &[calls(6, 0); 3]).is_ok_and(|values| values == [10., 11., 4., 6., 0.]));
-    assert!(values(&host, &[calls(0, 0); 3]).is_err());
+    let usual = Legs {
+        host_in: 4,
+        claim: 3,
+        finish: 3,
+        host_out: 0,
+        after: 1,
+    };
+    let more = Legs {
+        host_in: 5,
+        ..usual
+    };
+    let found = values(&[usual, more, usual]).unwrap();
+    assert_eq!(found, [10., 11., 4., 3., 3., 0., 1.]);
+    let host_in = 0;
+    assert!(values(&[Legs { host_in, ..usual }]).is_err());
+    let (claim, finish) = (0, 0);
+    let alone = Legs {
+        claim,
+        finish,
+        ..usual
+    };
+    assert!(values(&[alone]).is_err());
 }
