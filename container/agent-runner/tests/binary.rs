@@ -11,10 +11,11 @@ use std::{
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, PlatformMessageId},
+    order,
     sandbox::Generation,
 };
 use anchorhold_sessiondb::{
-    Chat, Cursors, HostSide, Inbound, NewInbound, Outbound, Pulled, Settings, bell,
+    Body, Chat, Cursors, HostSide, Inbound, JournalRow, Outbound, Pulled, Seq, Settings, bell,
 };
 use camino::Utf8Path;
 use jiff::Timestamp;
@@ -71,15 +72,20 @@ impl Bench {
             chat: ChatId::parse("c1").unwrap(),
             thread: None,
         };
-        let message = NewInbound {
-            address: &address,
-            platform_id: &PlatformMessageId::parse(&self.said.get().to_string()).unwrap(),
+        let highest = self.host.highest_inbound().unwrap();
+        let next = order::next_of_host(highest, self.host.highest_outbound());
+        let row = JournalRow {
+            seq: Seq::new(next).unwrap(),
+            address,
+            platform_id: PlatformMessageId::parse(&self.said.get().to_string()).unwrap(),
             triggers: true,
-            payload: Inbound::Chat(chat),
-            attachments: &[],
+            tries: 0,
+            due_at: Timestamp::UNIX_EPOCH,
+            created_at: Timestamp::UNIX_EPOCH,
             fresh_only: None,
+            body: Body::of(&Inbound::Chat(chat)).unwrap(),
         };
-        self.host.append(message, Timestamp::UNIX_EPOCH).unwrap();
+        self.host.feed(&[row], &[]).unwrap();
         bell::ring(self.host.out_dir());
     }
 

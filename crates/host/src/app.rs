@@ -46,6 +46,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Secrets.
     pub secrets: Arc<SecretSource>,
+    /// Which start of the machine this is; `None` if that can't be told.
+    pub boot: Option<String>,
 }
 
 impl std::fmt::Debug for World {

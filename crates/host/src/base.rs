@@ -1,6 +1,10 @@
 //! What every stage works with: handed down from `app`, never reached for.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use anchorhold_core::{
     clock::{Clock, Entropy},
@@ -25,6 +29,8 @@ pub struct Base {
     pub inside: InsideBell,
     /// Who owns what sandboxes write, where that is not the host's own user: uid and gid.
     pub sandbox_owner: Option<(u32, u32)>,
+    /// Messages whose files are in their place and that are not on record yet.
+    in_hand: Arc<Mutex<HashSet<(SessionId, i64)>>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -44,6 +50,7 @@ impl Base {
             live: Live::default(),
             inside,
             sandbox_owner,
+            in_hand: Arc::default(),
             clock,
             entropy,
         }
@@ -69,9 +76,41 @@ impl Base {
         self.entropy.bytes()[0]
     }
 
+    /// Says that files of this message may be there before it is on record, for as long as the value
+    /// lives.
+    pub fn hold(&self, session: SessionId, seq: i64) -> InHand {
+        let in_hand = Arc::clone(&self.in_hand);
+        let message = (session, seq);
+        in_hand
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(message);
+        InHand { in_hand, message }
+    }
+
+    /// Is the message about to be put on record?
+    pub fn is_in_hand(&self, session: SessionId, seq: i64) -> bool {
+        let in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        in_hand.contains(&(session, seq))
+    }
+
     /// One session's files.
     pub fn files(&self, session: SessionId) -> HostSide {
         HostSide::at(&self.dirs.session(session))
+    }
+}
+
+/// See [`Base::hold`].
+#[derive(Debug)]
+pub struct InHand {
+    in_hand: Arc<Mutex<HashSet<(SessionId, i64)>>>,
+    message: (SessionId, i64),
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        in_hand.remove(&self.message);
     }
 }
 

@@ -1,9 +1,10 @@
-//! A message comes in: dedupe → pairing, command or route → append to the sessions' files → record →
-//! wake.
+//! A message comes in: dedupe → pairing, command or route → one durable step into the ledger and the
+//! journal → wake.
 //!
-//! The order is custody: the session's file is durable before the ledger knows of the message, and
-//! both before the adapter hears `Accepted`. A crash in between leaves a message that the platform
-//! offers again, and every step finds what it had done before.
+//! The order is custody: before the adapter hears `Accepted` everything that follows from the message
+//! is durable, in one transaction. A crash before that leaves a message that the platform offers
+//! again, and every step finds what it had done before; one after it leaves the sessions' files to be
+//! written from the journal.
 
 mod append;
 mod carry;
@@ -33,7 +34,7 @@ use anchorhold_core::{
 };
 use anchorhold_store::{
     deliveries::NewDelivery,
-    ingest::{EventOutcome, EventRecord, NewMessage, Recorded},
+    ingest::{Entered, Entry, EventOutcome, EventRecord, NewMessage},
 };
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -47,6 +48,7 @@ use crate::{
     commands::Commands,
     deliver::{Deliver, outgoing::Outgoing},
     ingest::requests::Came,
+    journal::{Journal, JournalError},
     pairing::Pairing,
     registry::Registry,
     report::report,
@@ -64,6 +66,7 @@ const CHORES_EVERY: Duration = Duration::from_secs(10);
 pub struct Ingest {
     base: Base,
     registry: Registry,
+    journal: Journal,
     wake: Wake,
     deliver: Deliver,
     pairing: Pairing,
@@ -82,6 +85,8 @@ pub struct Ingest {
 /// What the way in hands on to.
 #[derive(Debug)]
 pub struct Stages {
+    /// Makes what comes in durable.
+    pub journal: Journal,
     /// Wakes sandboxes.
     pub wake: Wake,
     /// Tells people.
@@ -131,7 +136,7 @@ impl Intake for Ingest {
             Ok(accepted) => info!(?accepted, "message taken"),
             Err(failure) => error!(error = %report(&**failure), "message not taken"),
         });
-        taken.map_err(IntakeError::Unavailable)
+        taken.map_err(refused)
     }
 
     async fn answer(&self, answer: InboundAnswer) -> Result<Answered, IntakeError> {
@@ -146,7 +151,7 @@ impl Intake for Ingest {
             ),
             Err(failure) => error!(error = %report(&**failure), "answer not taken"),
         });
-        taken.map_err(IntakeError::Unavailable)
+        taken.map_err(refused)
     }
 
     async fn present(&self, address: &Address) {
@@ -160,6 +165,7 @@ impl Ingest {
         Arc::new(Self {
             base,
             registry,
+            journal: stages.journal,
             wake: stages.wake,
             deliver: stages.deliver,
             pairing: stages.pairing,
@@ -216,31 +222,26 @@ impl Ingest {
     /// Stores a message for whoever hears it, and lets those who may be let in by somebody wait.
     async fn store(&self, event: InboundEvent, routed: Routed) -> Result<Accepted, Failure> {
         let event = Arc::new(event);
-        let (messages, overheard) = self.append_all(&event, &routed).await?;
         let reason = self.ask_to_admit(&event, &routed, Came::Anew).await?;
-        let stored: Vec<SessionId> = messages.iter().map(|message| message.session).collect();
-        let nobody = messages.is_empty();
-        let reason = reason.filter(|_| nobody);
-        let recorded = self.record(&event, messages, reason).await?;
-        self.forget(overheard).await?;
-        let heard = |hearing: &&Hearing| stored.contains(&hearing.session) && hearing.triggers;
-        for hearing in routed.hearings.iter().filter(heard) {
-            self.wake.ask(hearing.group, hearing.session).await;
-        }
-        Ok(match (recorded, reason) {
-            (Recorded::Duplicate, _) => Accepted::Duplicate,
-            (Recorded::New, Some(reason)) => Accepted::Declined(reason.as_str().to_owned()),
-            (Recorded::New, None) => Accepted::Stored,
+        let reason = reason.filter(|_| routed.hearings.is_empty());
+        let entered = self
+            .enter(&event, &routed, |messages| {
+                self.record_of(&event, messages, reason)
+            })
+            .await?;
+        Ok(match entered {
+            Entered::Duplicate | Entered::Late => Accepted::Duplicate,
+            Entered::Now(tracked) => {
+                self.wake_all(&routed, &tracked);
+                accepted(reason)
+            }
         })
     }
 
     /// The host itself has dealt with a message, and answers it.
     async fn handled(&self, event: &InboundEvent, said: String) -> Result<Accepted, Failure> {
         self.answer_message(event, said).await?;
-        Ok(match self.record(event, Vec::new(), None).await? {
-            Recorded::New => Accepted::Stored,
-            Recorded::Duplicate => Accepted::Duplicate,
-        })
+        self.record(event, None).await
     }
 
     /// Answers a message in the host's own voice.
@@ -261,18 +262,31 @@ impl Ingest {
         Ok(())
     }
 
-    /// Puts the event on record: heard by `messages`, or by nobody for the one `reason`.
+    /// Puts an event on record that no session hears, for the one `reason` if there is one.
     async fn record(
+        &self,
+        event: &InboundEvent,
+        reason: Option<Reason>,
+    ) -> Result<Accepted, Failure> {
+        let entry = self.record_of(event, Vec::new(), reason);
+        Ok(match self.journal.enter(entry).await? {
+            Entered::Now(_) => accepted(reason),
+            Entered::Duplicate | Entered::Late => Accepted::Duplicate,
+        })
+    }
+
+    /// The record of an event: heard by `messages`, or by nobody for the one `reason`.
+    fn record_of(
         &self,
         event: &InboundEvent,
         messages: Vec<NewMessage>,
         reason: Option<Reason>,
-    ) -> Result<Recorded, Failure> {
+    ) -> Entry {
         let outcome = match reason {
             Some(_) => EventOutcome::Declined,
             None => EventOutcome::Stored,
         };
-        let record = EventRecord {
+        Entry::Event(EventRecord {
             address: event.address.clone(),
             message_id: event.message_id.clone(),
             sender: event.sender.handle.clone(),
@@ -280,8 +294,7 @@ impl Ingest {
             outcome,
             messages,
             declined: reason,
-        };
-        Ok(self.base.store.record_event(&record).await?)
+        })
     }
 
     /// Looks after what waits for somebody, until shutdown.
@@ -300,6 +313,22 @@ impl Ingest {
                 () = shutdown.cancelled() => return,
             }
         }
+    }
+}
+
+/// What the adapter hears of an event that is durable.
+fn accepted(reason: Option<Reason>) -> Accepted {
+    match reason {
+        Some(reason) => Accepted::Declined(reason.as_str().to_owned()),
+        None => Accepted::Stored,
+    }
+}
+
+/// What the adapter hears of an event that is not.
+fn refused(failure: Failure) -> IntakeError {
+    match failure.downcast_ref() {
+        Some(JournalError::Stopped) => IntakeError::Stopping,
+        Some(JournalError::Store(_)) | None => IntakeError::Unavailable(failure),
     }
 }
 

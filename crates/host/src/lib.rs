@@ -21,7 +21,9 @@ pub mod app;
 
 pub mod deliver;
 pub mod ends;
+pub mod feed;
 pub mod ingest;
+pub mod journal;
 pub mod pull;
 pub mod retention;
 pub mod sandboxes;

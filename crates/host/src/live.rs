@@ -132,6 +132,11 @@ impl Live {
         }
     }
 
+    /// Does a sandbox of the session run, or is one about to?
+    pub fn is_known(&self, session: SessionId) -> bool {
+        self.lock().contains_key(&session)
+    }
+
     /// The sandboxes that run.
     pub fn sessions(&self) -> Vec<(SessionId, Generation)> {
         self.lock()

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
             env: Box::new(variable),
             file: Box::new(|path| std::fs::read_to_string(path)),
         }),
+        boot: boot(),
     };
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -77,6 +78,12 @@ fn main() -> ExitCode {
             anchorhold_host::cli::code_of(&failure)
         }
     }
+}
+
+/// What Linux calls this start of the machine.
+fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 #[expect(

@@ -4,15 +4,14 @@ use std::collections::HashSet;
 
 use anchorhold_core::{
     address::Address,
-    ids::{MessageId, OutboundId, PlatformMessageId, QuestionId, SessionId},
+    ids::{OutboundId, QuestionId, SessionId},
 };
 use anchorhold_sessiondb::{
-    self as sessiondb, Cursors, HandledRow, HandledState, InboundMeta, Outbound, OutboundRow, Seq,
+    self as sessiondb, Cursors, HandledRow, HandledState, Outbound, OutboundRow, Seq,
     progress::Progress,
 };
 use anchorhold_store::{
     deliveries::NewDelivery,
-    ingest::{MessageRole, NewMessage},
     pull::{EndedMessage, MessageEnd, PulledDelivery, RejectedRow},
     sessions::SessionRow,
     work::Message,
@@ -24,7 +23,6 @@ use crate::{
     blocking::{Lost, blocking},
     deliver::{Deliver, outgoing::Outgoing},
     notice,
-    sessions::HOST_WORD,
 };
 
 /// Takes answers over. Cheap to clone.
@@ -267,58 +265,9 @@ impl Pull {
         Ok(())
     }
 
-    /// The message `seq` of a session. One that is in the session's file but not on record, since
-    /// the host died in between, is put on record now.
     async fn message(&self, session: SessionId, seq: Seq) -> Result<Option<Message>, PullError> {
-        if let Some(message) = self.base.store.message(session, seq.get()).await? {
-            return Ok(Some(message));
-        }
-        if !self.adopt(session, seq.get() - 1, 1).await? {
-            return Ok(None);
-        }
         Ok(self.base.store.message(session, seq.get()).await?)
     }
-
-    /// Puts on record what is in the session's file after `seq`; tells whether there was anything.
-    pub async fn adopt(&self, session: SessionId, seq: i64, limit: u32) -> Result<bool, PullError> {
-        let files = self.base.files(session);
-        let found = blocking(move || files.inbound_after(seq, limit)).await??;
-        let rows: Vec<NewMessage> = found
-            .into_iter()
-            .map(|meta| self.adopted(session, meta))
-            .collect();
-        if rows.is_empty() {
-            return Ok(false);
-        }
-        let adopted = self.base.store.adopt_messages(&rows).await?;
-        if adopted > 0 {
-            warn!(%session, adopted, "messages put on record that an earlier host had only stored");
-        }
-        Ok(true)
-    }
-
-    fn adopted(&self, session: SessionId, meta: InboundMeta) -> NewMessage {
-        NewMessage {
-            id: mint!(self.base, MessageId),
-            session,
-            seq: meta.seq.get(),
-            conversation: None,
-            address: meta.address,
-            platform_message_id: Some(meta.platform_id).filter(|id| !is_host_word(id)),
-            sender: None,
-            role: if meta.triggers && meta.open {
-                MessageRole::Due(meta.created_at)
-            } else {
-                MessageRole::Context
-            },
-            created_at: meta.created_at,
-        }
-    }
-}
-
-/// Is it one of the host's own words to the agent, which no platform knows?
-fn is_host_word(id: &PlatformMessageId) -> bool {
-    id.as_str().starts_with(HOST_WORD)
 }
 
 fn outgoing(op: Outbound, id: OutboundId) -> Outgoing {

@@ -190,7 +190,7 @@ impl Retention {
             .await?;
         if self.has_files(session) {
             let before = self.before(lifetimes.files);
-            more |= self.drop_inbox(session, before).await?;
+            more |= self.drop_inbox(&row, before).await?;
             more |= self.drop_outbox(&row, before).await?;
         }
         Ok(if more { Tended::More } else { Tended::Done })
@@ -241,17 +241,25 @@ impl Retention {
 
     /// Removes files that came with messages which ended before `before`; tells whether there are
     /// more.
-    async fn drop_inbox(&self, session: SessionId, before: Timestamp) -> Result<bool, Failure> {
+    async fn drop_inbox(&self, row: &SessionRow, before: Timestamp) -> Result<bool, Failure> {
+        let session = row.session.id;
         let files = self.base.files(session);
         let listing = files.clone();
         let found = blocking(move || listing.inbox()).await??;
         let mut old = Vec::new();
         for seq in found.into_iter().take(FILES_LIMIT) {
+            // Files are there before their message is on record.
+            let in_hand = self.base.is_in_hand(session, seq.get());
             let message = self.base.store.message(session, seq.get()).await?;
-            let is_old = message.is_some_and(|message| {
-                let over = matches!(message.status, MessageStatus::Done | MessageStatus::Failed);
-                over && message.ended_at.is_some_and(|at| at < before)
-            });
+            let is_old = match message {
+                Some(message) => {
+                    let over =
+                        matches!(message.status, MessageStatus::Done | MessageStatus::Failed);
+                    over && message.ended_at.is_some_and(|at| at < before)
+                }
+                // A host died before it was.
+                None => !in_hand && seq.get() <= row.in_seq,
+            };
             old.extend(is_old.then_some(seq));
         }
         let more = old.len() == FILES_LIMIT;

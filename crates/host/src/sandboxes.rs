@@ -1,9 +1,9 @@
 //! The host's side of the sandboxes' life: what one is made of, that one came up, that one is gone.
 
+mod surroundings;
+
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
-    os::unix::fs::chown,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -21,7 +21,7 @@ use anchorhold_runner::{
         Access, Capabilities, Limits, Mount, Network, Root, RootAccess, SandboxSpec, SandboxUser,
     },
 };
-use anchorhold_sessiondb::{Cursors, Settings, bell};
+use anchorhold_sessiondb::bell;
 use anchorhold_store::{deliveries::NewDelivery, sessions::SessionRow};
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -33,10 +33,12 @@ use crate::{
     base::{Base, mint},
     blocking::blocking,
     deliver::{Deliver, outgoing::Outgoing},
+    feed::{self, Feed},
     live::Ending,
     notice,
     pull::Pull,
     report::report,
+    sandboxes::surroundings::{environment, make_workspace},
     settle::Settle,
     watch::watch,
 };
@@ -73,6 +75,7 @@ pub struct Sandboxes {
     pull: Pull,
     deliver: Deliver,
     settle: Settle,
+    feed: Feed,
     tasks: TaskTracker,
     known: Mutex<HashMap<SessionId, Known>>,
     told: Mutex<HashSet<SessionId>>,
@@ -93,7 +96,7 @@ impl Sandboxes {
     pub fn new(
         base: Base,
         fixed: Fixed,
-        (pull, deliver, settle): (Pull, Deliver, Settle),
+        (pull, deliver, settle, feed): (Pull, Deliver, Settle, Feed),
         tasks: TaskTracker,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -102,6 +105,7 @@ impl Sandboxes {
             pull,
             deliver,
             settle,
+            feed,
             tasks,
             known: Mutex::default(),
             told: Mutex::default(),
@@ -217,22 +221,22 @@ impl Sandboxes {
         group: &AgentGroup,
         workspace: Utf8PathBuf,
     ) -> Result<(), Failure> {
-        let files = self.base.files(row.session.id);
-        let settings = Settings {
-            agent_name: group.name.clone(),
-            provider: group.provider.clone(),
-            model: group.model.clone(),
-            prompt_messages: group.limits.prompt_messages,
-            floor: Cursors {
-                out: row.out_cursor,
-                handled: row.handled_cursor,
-            },
-        };
-        let ended = self.settle.ended_but_open(row.session.id).await?;
-        let owner = self.base.sandbox_owner;
+        let session = row.session.id;
+        let settings = feed::settings(row, group);
+        let ended = self.settle.ended_but_open(session).await?;
+        self.feed
+            .on_file(session, move |files| {
+                files.close(&ended)?;
+                files.write_settings(&settings)
+            })
+            .await?;
+        let (files, owner) = (self.base.files(session), self.base.sandbox_owner);
+        let is_first = row.session.generation == Generation(0);
         blocking(move || -> Result<(), Failure> {
-            files.close(&ended)?;
-            files.write_settings(&settings)?;
+            if is_first {
+                // What it says must be found again.
+                files.sync_folders()?;
+            }
             make_workspace(&workspace, owner)?;
             Ok(())
         })
@@ -480,28 +484,5 @@ impl Sandboxes {
         seen.watcher.stop.cancel();
         seen.watcher.ended.cancelled().await;
         seen.ending
-    }
-}
-
-/// Everything that is in the environment inside.
-fn environment() -> Vec<(String, String)> {
-    [
-        ("PATH", "/anchorhold/bin:/usr/local/bin:/usr/bin:/bin"),
-        ("HOME", WORKSPACE_DIR),
-        ("LANG", "C.UTF-8"),
-        ("TMPDIR", "/tmp"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
-}
-
-fn make_workspace(workspace: &Utf8Path, owner: Option<(u32, u32)>) -> io::Result<()> {
-    if workspace.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(workspace)?;
-    match owner {
-        Some((uid, gid)) => chown(workspace, Some(uid), Some(gid)),
-        None => Ok(()),
     }
 }

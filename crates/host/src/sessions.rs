@@ -1,6 +1,6 @@
 //! Acts on sessions and their sandboxes: a fresh conversation, a stopped turn, a replaced sandbox.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anchorhold_core::{
     address::Address,
@@ -10,14 +10,14 @@ use anchorhold_core::{
     sandbox::Generation,
 };
 use anchorhold_runner::lifecycle::Lifecycle;
-use anchorhold_sessiondb::{Appended, Control, Inbound, NewInbound, Note, Seq, bell};
-use anchorhold_store::ingest::{MessageRole, NewMessage};
-use tokio::time::sleep;
+use anchorhold_sessiondb::{Body, Control, Inbound, Note, Seq};
+use anchorhold_store::ingest::{self, Entered, Entry, Key, MessageRole, NewMessage, Tracked};
 use tracing::{info, warn};
 
 use crate::{
     base::{Base, mint},
-    blocking::{Lost, blocking},
+    feed::{Feed, FeedError},
+    journal::{Journal, JournalError},
     live::Ending,
     report::report,
     sandboxes::Sandboxes,
@@ -31,10 +31,6 @@ pub const HOST_WORD: &str = "anchorhold: ";
 /// How many messages of a session are closed in its file at a time.
 const CLOSE_LIMIT: u32 = 10_000;
 
-/// How often a file that is in use is tried, and how long apart.
-const SAY_TRIES: u32 = 20;
-const SAY_WAIT: Duration = Duration::from_millis(50);
-
 /// Changes sessions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sessions {
@@ -42,23 +38,31 @@ pub struct Sessions {
     lifecycle: Lifecycle,
     sandboxes: Arc<Sandboxes>,
     wake: Wake,
+    journal: Journal,
+    feed: Feed,
 }
 
 /// Why a session could not be changed. Doing it again is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// Its files could not be written.
+    /// What it is to be told could not be encoded.
     #[error(transparent)]
     Files(#[from] anchorhold_sessiondb::Error),
+    /// Its file could not be written.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// What it is to be told could not be made durable.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The central database failed.
     #[error(transparent)]
     Store(#[from] anchorhold_store::Error),
     /// A platform's message id is too long to name a wish by.
     #[error(transparent)]
     Key(#[from] IdError),
-    /// The writing was cut off.
-    #[error(transparent)]
-    Lost(#[from] Lost),
+    /// What it is to be told has no number.
+    #[error("session {0} has no numbers left")]
+    NoNumber(SessionId),
 }
 
 /// What stopping a turn came to.
@@ -84,12 +88,19 @@ struct Word {
 
 impl Sessions {
     /// Changes sessions of `base`'s store.
-    pub fn new(base: Base, lifecycle: Lifecycle, sandboxes: Arc<Sandboxes>, wake: Wake) -> Self {
+    pub fn new(
+        base: Base,
+        lifecycle: Lifecycle,
+        (sandboxes, wake): (Arc<Sandboxes>, Wake),
+        (journal, feed): (Journal, Feed),
+    ) -> Self {
         Self {
             base,
             lifecycle,
             sandboxes,
             wake,
+            journal,
+            feed,
         }
     }
 
@@ -119,12 +130,11 @@ impl Sessions {
         if !files.in_dir().join("inbound.db").exists() {
             return Ok(());
         }
-        blocking(move || {
+        let closing = self.feed.on_file(session, |files| {
             let open: Vec<Seq> = files.open_messages(CLOSE_LIMIT)?;
             files.close(&open)
-        })
-        .await??;
-        Ok(())
+        });
+        Ok(closing.await?)
     }
 
     /// Stops what a session is doing: the running turn where a sandbox runs, else what waits.
@@ -159,7 +169,7 @@ impl Sessions {
     ) -> Result<(), SessionError> {
         let payload = Inbound::Control(Control::Compact);
         self.tell(session, address, payload, key).await?;
-        self.wake.ask(group, session).await;
+        self.wake.ask(group, session);
         Ok(())
     }
 
@@ -190,9 +200,9 @@ impl Sessions {
         let payload = Inbound::Note(Note {
             text: text.to_owned(),
         });
-        let appended = self.tell(session, address, payload, key).await?;
-        self.wake.ask(group, session).await;
-        Ok(appended.seq)
+        let told = self.tell(session, address, payload, key).await?;
+        self.wake.ask(group, session);
+        Seq::new(told.seq).ok_or(SessionError::NoNumber(session))
     }
 
     /// Gives a session an answer to its agent's question, and wakes it. `false` if it had one.
@@ -203,9 +213,9 @@ impl Sessions {
         payload: Inbound,
         key: &str,
     ) -> Result<bool, SessionError> {
-        let appended = self.tell(session, address, payload, key).await?;
-        self.wake.ask(group, session).await;
-        Ok(appended.fresh)
+        let told = self.tell(session, address, payload, key).await?;
+        self.wake.ask(group, session);
+        Ok(told.fresh)
     }
 
     /// Replaces the running sandboxes of a group, each proven gone before its successor starts, and
@@ -290,63 +300,49 @@ impl Sessions {
         address: &Address,
         payload: Inbound,
         key: &str,
-    ) -> Result<Appended, SessionError> {
+    ) -> Result<Tracked, SessionError> {
         let word = Word {
             payload,
             fresh_only: None,
             key: key.to_owned(),
         };
-        let appended = self.say(session, address, word).await?;
-        let out_dir = self.base.files(session).out_dir().to_owned();
-        blocking(move || bell::ring(&out_dir)).await?;
-        Ok(appended)
+        self.say(session, address, word).await
     }
 
-    /// Appends a word of the host's to a session's file and puts it on record, if it is not there.
+    /// Makes a word of the host's durable; a session that was told it before is not told again.
     async fn say(
         &self,
         session: SessionId,
         address: &Address,
         word: Word,
-    ) -> Result<Appended, SessionError> {
-        let platform_id = PlatformMessageId::parse(&word.key)?;
+    ) -> Result<Tracked, SessionError> {
         let now = self.base.now();
-        let word = Arc::new((word, platform_id, address.clone()));
-        let mut tries = 0;
-        let appended = loop {
-            let (files, word) = (self.base.files(session), Arc::clone(&word));
-            let appended = blocking(move || {
-                let (word, platform_id, address) = &*word;
-                let message = NewInbound {
-                    address,
-                    platform_id,
-                    triggers: true,
-                    fresh_only: word.fresh_only,
-                    payload: word.payload.clone(),
-                    attachments: &[],
-                };
-                files.append(message, now)
-            })
-            .await?;
-            tries += 1;
-            match appended {
-                Err(failure) if failure.is_later() && tries < SAY_TRIES => sleep(SAY_WAIT).await,
-                appended => break appended?,
-            }
-        };
-        let tracked = NewMessage {
+        let body = Body::of(&word.payload)?;
+        let message = NewMessage {
             id: mint!(self.base, MessageId),
             session,
-            seq: appended.seq.get(),
+            reserved: None,
+            said: self.journal.said(session).await,
             conversation: None,
             address: address.clone(),
-            platform_message_id: None,
+            key: Key::Word(PlatformMessageId::parse(&word.key)?),
             sender: None,
             role: MessageRole::Due(now),
             created_at: now,
+            body: ingest::Body {
+                kind: body.kind,
+                version: body.version,
+                payload: body.payload,
+                fresh_only: word.fresh_only,
+            },
         };
-        self.base.store.adopt_messages(&[tracked]).await?;
+        let entered = self.journal.enter(Entry::Messages(vec![message])).await?;
+        let told = match entered {
+            Entered::Now(tracked) => tracked.into_iter().next(),
+            Entered::Duplicate | Entered::Late => None,
+        };
+        let told = told.ok_or(SessionError::NoNumber(session))?;
         self.base.live.note_work(session, true, self.base.mono());
-        Ok(appended)
+        Ok(told)
     }
 }

@@ -15,8 +15,8 @@ use tracing::{error, info, warn};
 
 use crate::{
     base::Base,
-    blocking::blocking,
     deliver::outcome::later,
+    feed::Feed,
     live::Ending,
     notice::{self, Cause},
     pull::{Pull, PullError},
@@ -37,6 +37,7 @@ const CLOSE_LIMIT: u32 = 1_000;
 pub struct Settle {
     base: Base,
     pull: Pull,
+    feed: Feed,
     sweep: Arc<Notify>,
 }
 
@@ -44,8 +45,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Settle {
     /// Settles with `base`'s store and rings `sweep` when there is more to do.
-    pub fn new(base: Base, pull: Pull, sweep: Arc<Notify>) -> Self {
-        Self { base, pull, sweep }
+    pub fn new(base: Base, (pull, feed): (Pull, Feed), sweep: Arc<Notify>) -> Self {
+        Self {
+            base,
+            pull,
+            feed,
+            sweep,
+        }
     }
 
     /// A sandbox has ended; `ending` says why the host ended it, if it did.
@@ -102,19 +108,24 @@ impl Settle {
         cursors: Cursors,
         highest: i64,
     ) -> Result<Recovered, Failure> {
-        let files = self.base.files(exited.session());
         let session = exited.session();
         let exited = Arc::new(exited);
         for _ in 0..RECOVER_TRIES {
-            let (files, exited) = (files.clone(), Arc::clone(&exited));
-            match blocking(move || files.recover(&exited, cursors, highest)).await? {
+            let exited = Arc::clone(&exited);
+            let recovering = self
+                .feed
+                .on_file(session, move |files| {
+                    files.recover(&exited, cursors, highest)
+                })
+                .await;
+            match recovering {
                 Ok(recovered) => {
                     if let Some(why) = &recovered.put_aside {
                         error!(%session, why, "file of a sandbox put aside");
                     }
                     return Ok(recovered);
                 }
-                Err(failure) if failure.disposition() == Disposition::Later => {
+                Err(failure) if failure.is_later() => {
                     warn!(%session, error = %report(&failure), "session's files are in use");
                     sleep(RECOVER_WAIT).await;
                 }
@@ -181,12 +192,14 @@ impl Settle {
         } else {
             backoff.next(tries, None, self.base.jitter())
         };
-        let files = self.base.files(session);
         match next {
             Next::After(wait) => {
                 let next_at = later(now, wait);
                 info!(%session, seq = message.seq, tries, %next_at, why, "message will be tried again");
-                blocking(move || files.reschedule(&[(seq, tries, next_at)])).await??;
+                let row = [(seq, tries, next_at)];
+                self.feed
+                    .on_file(session, move |files| files.reschedule(&row))
+                    .await?;
                 let retry = MessageRetry {
                     tries,
                     next_at,
@@ -199,7 +212,9 @@ impl Settle {
             }
             Next::GiveUp => {
                 error!(%session, seq = message.seq, tries, why, "message given up");
-                blocking(move || files.close(&[seq])).await??;
+                self.feed
+                    .on_file(session, move |files| files.close(&[seq]))
+                    .await?;
                 self.pull
                     .fail(message, &why, notice::given_up(&why, tries))
                     .await?;
@@ -211,8 +226,10 @@ impl Settle {
     /// Messages that have ended but are still open in the session's file; the next sandbox need not
     /// look at them.
     pub async fn ended_but_open(&self, session: SessionId) -> Result<Vec<Seq>, Failure> {
-        let files = self.base.files(session);
-        let open = blocking(move || files.open_messages(CLOSE_LIMIT)).await??;
+        let open = self
+            .feed
+            .on_file(session, |files| files.open_messages(CLOSE_LIMIT))
+            .await?;
         let mut ended = Vec::new();
         for seq in open {
             let message = self.base.store.message(session, seq.get()).await?;

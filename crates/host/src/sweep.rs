@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    base::Base, live::Ending, pull::Pull, report::report, retention::Retention,
+    base::Base, feed::Feed, live::Ending, report::report, retention::Retention,
     sandboxes::Sandboxes, wake::Wake,
 };
 
@@ -54,6 +54,7 @@ pub struct Sweep {
     wake: Wake,
     sandboxes: Arc<Sandboxes>,
     retention: Retention,
+    feed: Feed,
     nudge: Arc<Notify>,
 }
 
@@ -62,7 +63,7 @@ impl Sweep {
     pub fn new(
         base: Base,
         lifecycle: Lifecycle,
-        (wake, sandboxes, retention): (Wake, Arc<Sandboxes>, Retention),
+        (wake, sandboxes, retention, feed): (Wake, Arc<Sandboxes>, Retention, Feed),
         nudge: Arc<Notify>,
     ) -> Self {
         Self {
@@ -71,6 +72,7 @@ impl Sweep {
             wake,
             sandboxes,
             retention,
+            feed,
             nudge,
         }
     }
@@ -138,7 +140,8 @@ impl Sweep {
     /// One sweep, over all sandboxes or only those that work; tells whether somebody waits for one.
     /// What fails for one session fails for it alone.
     async fn once(&self, all: bool) -> bool {
-        let waiting = match self.wake_due().await {
+        let mut waiting = self.feed.retry();
+        waiting |= match self.wake_due().await {
             Ok(waiting) => waiting,
             Err(failure) => {
                 error!(error = %report(&failure), "can't look for due messages");
@@ -211,7 +214,7 @@ impl Sweep {
                     .note_work(due.session, true, self.base.mono());
             } else {
                 waiting |= !self.base.live.is_held(due.session, self.base.mono());
-                self.wake.ask(due.agent_group, due.session).await;
+                self.wake.ask(due.agent_group, due.session);
                 self.sandboxes.waits(due.session).await;
             }
         }
@@ -264,32 +267,4 @@ impl Sweep {
             declared: DECLARED_LIMIT,
         }))
     }
-}
-
-/// Puts on record what an earlier host had stored in a session's file and then died: once, at start.
-pub async fn adopt_unrecorded(
-    base: &Base,
-    pull: &Pull,
-    sandboxes: &Sandboxes,
-) -> Result<(), StoreError> {
-    for summary in base.store.sessions(u32::MAX).await? {
-        let session = summary.row.session.id;
-        if let Some(group) = base
-            .store
-            .group(summary.row.session.key.agent_group)
-            .await?
-        {
-            sandboxes.learn(session, &group);
-        }
-        if !base.files(session).in_dir().join("inbound.db").exists() {
-            continue;
-        }
-        if let Err(failure) = pull
-            .adopt(session, summary.row.in_seq, SESSIONS_LIMIT)
-            .await
-        {
-            error!(%session, error = %report(&failure), "session's file can't be compared");
-        }
-    }
-    Ok(())
 }

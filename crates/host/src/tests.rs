@@ -17,6 +17,7 @@ mod ends;
 mod fanning;
 mod forgetting;
 mod incoming;
+mod journal;
 mod life;
 mod outages;
 mod pairing;
@@ -126,6 +127,8 @@ struct Bench {
     adapter: Option<Arc<dyn ChannelAdapter>>,
     /// Put in front of the runtime, if any.
     before_runtime: Option<Arc<dyn Runtime>>,
+    /// Which start of the machine it is.
+    boot: Option<String>,
     /// The sandboxes that a test has in hand or had.
     entered: BTreeSet<InstanceId>,
 }
@@ -168,6 +171,7 @@ impl Bench {
             runtime: Arc::new(FakeRuntime::new(RuntimeKind::Sandbox)),
             adapter: None,
             before_runtime: None,
+            boot: Some("first".to_owned()),
             entered: BTreeSet::new(),
             dir,
         }
@@ -188,6 +192,7 @@ impl Bench {
                 env: Box::new(|_name| None),
                 file: Box::new(|_path| Err(io::ErrorKind::NotFound.into())),
             }),
+            boot: self.boot.clone(),
         };
         let (config, _text) = settings::read(&self.config).unwrap();
         let dirs = Dirs::open(&self.path("data")).unwrap();
@@ -293,9 +298,27 @@ impl Host {
         .await;
     }
 
-    /// Hands a message over as an adapter would.
+    /// Hands a message over as an adapter would, and waits for the sessions' files.
     async fn hand_over(&self, event: InboundEvent) -> Result<Accepted, IntakeError> {
-        self.graph.ingest.deliver(event).await
+        let taken = self.graph.ingest.deliver(event).await;
+        self.until_fed().await;
+        taken
+    }
+
+    /// Waits until all files are written that can be.
+    async fn until_fed(&self) {
+        until("the files are written", async || {
+            self.graph.feed.is_settled().then_some(())
+        })
+        .await;
+    }
+
+    /// The platform's ids of what is in a session's file.
+    async fn in_file(&self, session: SessionId) -> Vec<String> {
+        self.until_fed().await;
+        let rows = self.graph.base.files(session).rows_after(0, 100).unwrap();
+        let ids = rows.iter().map(|kept| kept.row.platform_id.to_string());
+        ids.collect()
     }
 
     /// Hands over a message that has to be stored.

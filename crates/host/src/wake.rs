@@ -1,10 +1,9 @@
-//! Gets a session's sandbox going, or tells the one that runs to look.
+//! Gets a session's sandbox going.
 
 use anchorhold_core::ids::{AgentGroupId, SessionId};
 use anchorhold_runner::lifecycle::Lifecycle;
-use anchorhold_sessiondb::bell;
 
-use crate::{base::Base, blocking::blocking};
+use crate::base::Base;
 
 /// An optimisation: with every call of this lost, the sweep still moves each message forward.
 #[derive(Clone, Debug)]
@@ -20,7 +19,7 @@ impl Wake {
     }
 
     /// The session has something to answer. Never waits for a start.
-    pub async fn ask(&self, group: AgentGroupId, session: SessionId) {
+    pub fn ask(&self, group: AgentGroupId, session: SessionId) {
         self.base.live.note_work(session, true, self.base.mono());
         if self.lifecycle.is_running(session).is_none() {
             // Should nothing come of it, the sweep finds out soon: somebody waits.
@@ -29,10 +28,7 @@ impl Wake {
             if !self.base.live.is_held(session, self.base.mono()) {
                 self.lifecycle.want(group, session);
             }
-            return;
         }
-        let out_dir = self.base.files(session).out_dir().to_owned();
-        // silent: a bell that is not heard costs time, never a message.
-        drop(blocking(move || bell::ring(&out_dir)).await);
+        // One that runs hears the bell when its file is written.
     }
 }

@@ -36,6 +36,18 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// The host's own file is not there, or has nothing in it.
+    #[error("{path} is not there")]
+    Absent {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// The host's own file has something else where a row of the journal belongs.
+    #[error("{path} is not what the journal says")]
+    Strange {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// The file was written by a newer version of this program.
     #[error("{path} has schema version {found}, this program knows up to {known}; update it")]
     TooNew {
@@ -110,7 +122,9 @@ impl Error {
         match self {
             Self::Later { .. } => Disposition::Later,
             Self::Hostile { .. } | Self::Damaged { .. } => Disposition::Quarantine,
-            Self::TooNew { .. }
+            Self::Absent { .. }
+            | Self::Strange { .. }
+            | Self::TooNew { .. }
             | Self::Database { .. }
             | Self::Io { .. }
             | Self::Encode { .. }
@@ -122,6 +136,14 @@ impl Error {
     /// Is it worth doing the same again in a moment?
     pub fn is_later(&self) -> bool {
         self.disposition() == Disposition::Later
+    }
+
+    /// Said of `inbound.db`: is there no sound file, so that it is to be made anew?
+    pub fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Absent { .. } | Self::Strange { .. } | Self::Damaged { .. }
+        )
     }
 
     pub(crate) fn hostile(path: &Utf8Path, what: impl Into<String>) -> Self {

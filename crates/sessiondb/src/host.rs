@@ -1,27 +1,17 @@
 //! The host's side: what it writes into `inbound.db`.
 
-use std::{fs, os::unix::fs::PermissionsExt};
-
-use anchorhold_core::{
-    address::Address,
-    ids::{ChannelName, ChatId, IdError, PlatformMessageId, ThreadId},
-    inbound::Attachment,
-    sandbox::Generation,
-};
+use anchorhold_core::sandbox::Generation;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Inbound, Seq,
-    context::Room,
-    inbox::store_files,
-    layout::{Layout, sync_dir},
+    Error, Rebuild, Seq,
+    layout::Layout,
     open,
-    payload::CONTROL,
     progress::{self, Progress},
-    pull::{Cursors, JUMP_LIMIT},
+    pull::Cursors,
 };
 
 /// One session's files, as the host handles them. Opens them anew for each operation.
@@ -31,54 +21,6 @@ use crate::{
 pub struct HostSide {
     pub(crate) root: Utf8PathBuf,
     pub(crate) layout: Layout,
-}
-
-/// A message to be appended.
-#[derive(Debug)]
-pub struct NewInbound<'a> {
-    /// Where it was said.
-    pub address: &'a Address,
-    /// The platform's id of it: appending the same one twice changes nothing.
-    pub platform_id: &'a PlatformMessageId,
-    /// Does it wake the agent, or is it context?
-    pub triggers: bool,
-    /// What it says; the files are added by [`HostSide::append`].
-    pub payload: Inbound,
-    /// Files that came with it; only a chat message has some.
-    pub attachments: &'a [Attachment],
-    /// Only a sandbox of a later generation than this is offered it, so that it is seen by a fresh
-    /// one. Until there is one it holds nothing else back.
-    pub fresh_only: Option<Generation>,
-}
-
-/// What became of a message that was to be appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Its number.
-    pub seq: Seq,
-    /// Was it new? `false` if it had been appended before.
-    pub fresh: bool,
-    /// Context that went beyond the bounds of [`crate::CONTEXT_ROWS_LIMIT`] and its siblings and was
-    /// closed for it, oldest first; also the message itself, if it is too large alone. Told once:
-    /// who dies over it finds them as not open in [`HostSide::inbound_after`].
-    pub closed: Vec<Seq>,
-}
-
-/// What `inbound.db` says of a message besides its payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InboundMeta {
-    /// Its number.
-    pub seq: Seq,
-    /// Where it was said, and where its answer goes.
-    pub address: Address,
-    /// The platform's id of it.
-    pub platform_id: PlatformMessageId,
-    /// Does it wake the agent, or is it context?
-    pub triggers: bool,
-    /// Is it still to be answered?
-    pub open: bool,
-    /// When it was appended.
-    pub created_at: Timestamp,
 }
 
 /// What the host tells the agent-runner about its group.
@@ -111,12 +53,9 @@ impl HostSide {
     /// `owner` (uid, gid) gets what the sandbox writes, where that is not the host's own user.
     pub fn create(root: &Utf8Path, owner: Option<(u32, u32)>) -> Result<Self, Error> {
         let side = Self::at(root);
-        side.layout.create(owner)?;
-        side.inbound()?;
-        // Whatever the umask: the sandbox's user has to read it.
-        let path = side.layout.inbound();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
-            .map_err(Error::io(&path, "set the mode of"))?;
+        if !side.layout.inbound().exists() {
+            Rebuild::begin(side.clone(), owner)?.finish(None, None, Timestamp::UNIX_EPOCH)?;
+        }
         Ok(side)
     }
 
@@ -128,94 +67,6 @@ impl HostSide {
     /// The folder that the sandbox writes.
     pub fn out_dir(&self) -> &Utf8Path {
         &self.layout.out_dir
-    }
-
-    /// Appends a message, durable against power loss when this returns.
-    ///
-    /// One with a known platform id keeps its number and changes nothing.
-    pub fn append(&self, message: NewInbound<'_>, now: Timestamp) -> Result<Appended, Error> {
-        let path = self.layout.inbound();
-        let failed = Error::sql(&path, "append");
-        let highest_outbound = self.highest_outbound();
-        let mut connection = self.inbound()?;
-        let transaction = connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(&failed)?;
-        if let Some(seq) = known(&transaction, &message).map_err(&failed)? {
-            drop(transaction);
-            // Whoever stored it may have died before this.
-            self.make_durable()?;
-            return Ok(Appended {
-                seq,
-                fresh: false,
-                closed: Vec::new(),
-            });
-        }
-        let own: i64 = transaction
-            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                row.get(0)
-            })
-            .map_err(&failed)?;
-        // A number that no agent can have come to is not followed.
-        let believed = Some(highest_outbound).filter(|seq| *seq <= own + JUMP_LIMIT);
-        let seq = Seq::host_after(own.max(believed.unwrap_or(0)));
-        let is_context = !message.triggers;
-        self.insert(&transaction, message, seq, now)?;
-        let closed = if is_context {
-            close_surplus(&transaction, now).map_err(&failed)?
-        } else {
-            Vec::new()
-        };
-        transaction.commit().map_err(&failed)?;
-        self.make_durable()?;
-        Ok(Appended {
-            seq,
-            fresh: true,
-            closed,
-        })
-    }
-
-    /// The commit is the removal of the journal, which only this makes durable.
-    pub(crate) fn make_durable(&self) -> Result<(), Error> {
-        sync_dir(&self.layout.in_dir)
-    }
-
-    fn insert(
-        &self,
-        transaction: &Transaction<'_>,
-        message: NewInbound<'_>,
-        seq: Seq,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let path = self.layout.inbound();
-        let mut payload = message.payload;
-        if let Inbound::Chat(chat) = &mut payload {
-            chat.files = store_files(&self.layout, seq, message.attachments)?;
-        }
-        let encoded = payload
-            .encode()
-            .map_err(|source| Error::Encode { source })?;
-        transaction
-            .execute(
-                "INSERT INTO messages (seq, channel, chat, thread, platform_id, triggers, status,
-                 tries, due_at, kind, version, payload, created_at, fresh_only)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', 0, ?7, ?8, ?9, ?10, ?7, ?11)",
-                params![
-                    seq.get(),
-                    message.address.channel.as_str(),
-                    message.address.chat.as_str(),
-                    message.address.thread.as_ref().map(ThreadId::as_str),
-                    message.platform_id.as_str(),
-                    message.triggers,
-                    now.as_millisecond(),
-                    encoded.kind,
-                    encoded.version,
-                    encoded.payload,
-                    message.fresh_only.map(|generation| generation.0),
-                ],
-            )
-            .map_err(Error::sql(&path, "append"))?;
-        Ok(())
     }
 
     /// Sets when a message may be tried again, and how often it was tried.
@@ -246,34 +97,7 @@ impl HostSide {
 
     /// Tells the agent-runner about its group; read when it starts.
     pub fn write_settings(&self, settings: &Settings) -> Result<(), Error> {
-        let body = serde_json::to_string(settings).map_err(|source| Error::Encode { source })?;
-        self.write("write the settings", |transaction| {
-            transaction.execute(
-                "INSERT OR REPLACE INTO settings (id, body) VALUES (1, ?1)",
-                [&body],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// What was appended after `seq`, oldest first, at most `limit`.
-    pub fn inbound_after(&self, seq: i64, limit: u32) -> Result<Vec<InboundMeta>, Error> {
-        let path = self.layout.inbound();
-        let failed = Error::sql(&path, "read");
-        let connection = self.inbound()?;
-        let mut statement = connection
-            .prepare(
-                "SELECT seq, channel, chat, thread, platform_id, triggers, status = 'open',
-                 created_at FROM messages WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )
-            .map_err(&failed)?;
-        let rows = statement
-            .query_map(params![seq, limit], |row| Ok(meta(row)))
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(&failed)?;
-        rows.into_iter()
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(&failed)
+        put_settings(&self.inbound()?, &self.layout.inbound(), settings)
     }
 
     /// The oldest messages that are not closed, at most `limit`.
@@ -318,7 +142,7 @@ impl HostSide {
 
     /// The agent's highest number, so that ours is above it. An unreadable file is no reason to
     /// refuse a person's message: its rows are then judged, and refused, where they are read.
-    fn highest_outbound(&self) -> i64 {
+    pub fn highest_outbound(&self) -> i64 {
         let Ok(Some(connection)) = open::outbound_hostile_ro(&self.layout) else {
             return 0;
         };
@@ -330,77 +154,18 @@ impl HostSide {
     }
 }
 
-fn known(
-    transaction: &Transaction<'_>,
-    message: &NewInbound<'_>,
-) -> Result<Option<Seq>, rusqlite::Error> {
-    let seq: Option<i64> = transaction
-        .query_row(
-            "SELECT seq FROM messages WHERE channel = ?1 AND chat = ?2 AND platform_id = ?3",
-            [
-                message.address.channel.as_str(),
-                message.address.chat.as_str(),
-                message.platform_id.as_str(),
-            ],
-            |row| row.get(0),
+/// Writes the settings over a connection to `inbound.db`.
+pub(crate) fn put_settings(
+    connection: &Connection,
+    path: &Utf8Path,
+    settings: &Settings,
+) -> Result<(), Error> {
+    let body = serde_json::to_string(settings).map_err(|source| Error::Encode { source })?;
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO settings (id, body) VALUES (1, ?1)",
+            [&body],
         )
-        .optional()?;
-    Ok(seq.and_then(Seq::new))
-}
-
-/// Closes the open context that there is no room for, the newest kept; gives it oldest first.
-fn close_surplus(
-    transaction: &Transaction<'_>,
-    now: Timestamp,
-) -> Result<Vec<Seq>, rusqlite::Error> {
-    let mut room = Room::at(now);
-    let mut statement = transaction.prepare(
-        "SELECT seq, octet_length(payload), created_at FROM messages
-         WHERE status = 'open' AND triggers = 0 AND kind <> ?1 ORDER BY seq DESC",
-    )?;
-    let mut rows = statement.query([CONTROL])?;
-    let mut closed = Vec::new();
-    while let Some(row) = rows.next()? {
-        let created_at = Timestamp::from_millisecond(row.get(2)?).unwrap_or(now);
-        let bytes = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX);
-        if !room.takes(bytes, created_at) {
-            closed.extend(Seq::new(row.get(0)?));
-        }
-    }
-    closed.reverse();
-    for seq in &closed {
-        transaction.execute(
-            "UPDATE messages SET status = 'closed' WHERE seq = ?1",
-            [seq.get()],
-        )?;
-    }
-    Ok(closed)
-}
-
-fn meta(row: &rusqlite::Row<'_>) -> Result<InboundMeta, rusqlite::Error> {
-    let text = |index: usize| row.get::<_, String>(index);
-    let bad = |index: usize| {
-        move |source: IdError| {
-            let kind = rusqlite::types::Type::Text;
-            rusqlite::Error::FromSqlConversionFailure(index, kind, Box::new(source))
-        }
-    };
-    let raw: i64 = row.get(0)?;
-    let ms: i64 = row.get(7)?;
-    Ok(InboundMeta {
-        seq: Seq::new(raw).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, raw))?,
-        address: Address {
-            channel: ChannelName::parse(&text(1)?).map_err(bad(1))?,
-            chat: ChatId::parse(&text(2)?).map_err(bad(2))?,
-            thread: row
-                .get::<_, Option<String>>(3)?
-                .map(|thread| ThreadId::parse(&thread).map_err(bad(3)))
-                .transpose()?,
-        },
-        platform_id: PlatformMessageId::parse(&text(4)?).map_err(bad(4))?,
-        triggers: row.get(5)?,
-        open: row.get(6)?,
-        created_at: Timestamp::from_millisecond(ms)
-            .map_err(|_out_of_range| rusqlite::Error::IntegralValueOutOfRange(7, ms))?,
-    })
+        .map(drop)
+        .map_err(Error::sql(path, "write the settings"))
 }

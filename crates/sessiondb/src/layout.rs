@@ -44,6 +44,7 @@ impl Layout {
     }
 
     /// Makes the folders; those the sandbox writes are given to `owner` (uid, gid) where it is not us.
+    /// Not durable yet.
     pub(crate) fn create(&self, owner: Option<(u32, u32)>) -> Result<(), Error> {
         // Readable for everybody below a private parent: the sandbox's user is not the host's.
         for dir in [&self.in_dir, &self.in_dir.join(INBOX)] {
@@ -55,15 +56,6 @@ impl Layout {
             {
                 chown(dir, Some(uid), Some(gid)).map_err(Error::io(dir, "give away"))?;
             }
-        }
-        // A session's first message is acknowledged soon: its folder must outlive power by then.
-        let root = self.in_dir.parent();
-        for dir in [
-            Some(self.in_dir.as_path()),
-            root,
-            root.and_then(Utf8Path::parent),
-        ] {
-            dir.map_or(Ok(()), sync_dir)?;
         }
         Ok(())
     }

@@ -17,15 +17,16 @@
 //! 6. A turn's answers and its completions are one transaction.
 //! 7. What is removed from a folder is removed below a handle of it, never by a path through `out/`.
 //! 8. A request of the administration command inside is open until a reply with its number exists.
+//! 9. `inbound.db` is never synced: after the loss of power it is made anew from the host's journal.
 //!
 //! **Start at** [`HostSide`] for the host, [`RunnerSide`] for the agent-runner.
 #![warn(missing_docs)]
 
 pub mod bell;
-mod context;
 mod error;
 mod host;
 mod inbox;
+mod journal;
 mod layout;
 mod offer;
 mod open;
@@ -41,9 +42,9 @@ mod runner;
 mod schema;
 mod seq;
 
-pub use context::{CONTEXT_AGE_LIMIT, CONTEXT_BYTES_LIMIT, CONTEXT_ROWS_LIMIT};
 pub use error::{Disposition, Error};
-pub use host::{Appended, HostSide, InboundMeta, NewInbound, Settings};
+pub use host::{HostSide, Settings};
+pub use journal::{Body, FileRow, JournalRow, Rebuild};
 pub use offer::{InboundRow, Offer, UnknownRow};
 pub use payload::{
     ASK_LIMIT, Answer, Chat, Control, Inbound, InboxFile, Note, Outbound, Undecodable,

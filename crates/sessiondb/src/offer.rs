@@ -1,11 +1,10 @@
 //! What the runner finds to do in `inbound.db`, and in what order.
 
+use anchorhold_core::context::Room;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{
-    Control, Error, Inbound, RunnerSide, Seq, context::Room, layout::INBOUND, payload::CONTROL,
-};
+use crate::{Control, Error, Inbound, RunnerSide, Seq, layout::INBOUND, payload::CONTROL};
 
 /// What there is to do. What [`RunnerSide::offer`] gives is one of: something to stop, messages
 /// that are not understood, a turn to run, a compaction, nothing.

@@ -4,7 +4,11 @@
     reason = "this is the one place that opens session files"
 )]
 
-use std::{io::Read, time::Duration};
+use std::{
+    fs,
+    io::{self, Read},
+    time::Duration,
+};
 
 use camino::Utf8Path;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
@@ -22,16 +26,32 @@ const BUSY: Duration = Duration::from_millis(250);
 /// Work that one reading of a hostile file may cost, in units of 1,000 SQLite instructions.
 const WORK_LIMIT: u32 = 20_000;
 
-/// The host writes `inbound.db`; makes and migrates it.
-pub(crate) fn inbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
+/// The host makes a new `inbound.db`.
+pub(crate) fn inbound_new(path: &Utf8Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    writable(path, flags, schema::INBOUND)
+    writable(path, flags, Synced::Never, schema::INBOUND)
+}
+
+/// The host writes `inbound.db`, and migrates it. One that is not there, or has nothing in it, is
+/// [`Error::Absent`]: it has to be made anew from the journal.
+pub(crate) fn inbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
+    let absent = || Error::Absent {
+        path: path.to_owned(),
+    };
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.len() > 0 => {}
+        Ok(_empty) => return Err(absent()),
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => return Err(absent()),
+        Err(failure) => return Err(Error::io(path, "look at")(failure)),
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    writable(path, flags, Synced::Never, schema::INBOUND)
 }
 
 /// The runner writes `outbound.db`; makes and migrates it.
 pub(crate) fn outbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    writable(path, flags, schema::OUTBOUND)
+    writable(path, flags, Synced::AtCommit, schema::OUTBOUND)
 }
 
 /// The runner reads `inbound.db` through its read-only mount. Opened anew for each reading: over
@@ -123,11 +143,29 @@ fn refuse_super_journal(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-fn writable(path: &Utf8Path, flags: OpenFlags, steps: &[&[&str]]) -> Result<Connection, Error> {
+/// When what is written is made safe from the loss of power.
+#[derive(Clone, Copy)]
+enum Synced {
+    /// Never: it can be made anew. It still survives the death of the process.
+    Never,
+    /// With each commit.
+    AtCommit,
+}
+
+fn writable(
+    path: &Utf8Path,
+    flags: OpenFlags,
+    synced: Synced,
+    steps: &[&[&str]],
+) -> Result<Connection, Error> {
     let mut connection = open(path, flags)?;
+    let synchronous = match synced {
+        Synced::Never => "OFF",
+        Synced::AtCommit => "NORMAL",
+    };
     connection
         .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
-        .and_then(|()| connection.pragma_update(None, "synchronous", "NORMAL"))
+        .and_then(|()| connection.pragma_update(None, "synchronous", synchronous))
         .map_err(Error::sql(path, "set up"))?;
     match schema::migrate(&mut connection, steps).map_err(Error::sql(path, "migrate"))? {
         Ok(()) => Ok(connection),

@@ -1,6 +1,6 @@
 //! What the host reads from the hostile `outbound.db`, judged row by row.
 
-use anchorhold_core::sandbox::Generation;
+use anchorhold_core::{order::JUMP_LIMIT, sandbox::Generation};
 use rusqlite::{Connection, params, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,6 @@ use crate::{Error, HostSide, Outbound, Seq, Undecodable, open};
 const ROWS_LIMIT: u32 = 64;
 /// The longest detail of a failed message that is kept, in characters.
 const DETAIL_LIMIT: usize = 500;
-
-/// An agent's number is believed up to so far above the highest that the host knows.
-pub(crate) const JUMP_LIMIT: i64 = 1_000_000;
 
 /// How far the host has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 //! A request is a row of `outbound.db`, its reply the row of `inbound.db` with the same number. The
 //! host keeps no place of its own: what is above its last reply is open.
 
+use anchorhold_core::order::JUMP_LIMIT;
 use camino::Utf8Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -11,7 +12,7 @@ use crate::{
     Error, HostSide, Seq, bell,
     layout::{INBOUND, Layout},
     open,
-    pull::{BEYOND, JUMP_LIMIT},
+    pull::BEYOND,
     schema,
 };
 
@@ -138,8 +139,8 @@ impl HostSide {
         Ok(found)
     }
 
-    /// Replies to request `id`, durable against power loss when this returns. The first reply to a
-    /// request counts: another one changes nothing. Only the newest hundred are kept.
+    /// Replies to request `id`. The first reply to a request counts: another one changes nothing.
+    /// Only the newest hundred are kept.
     pub fn reply(&self, id: i64, reply: &str, now: Timestamp) -> Result<(), Error> {
         check_len("reply", reply, REPLY_LIMIT_BYTES)?;
         self.write("reply", |transaction| {
@@ -153,8 +154,7 @@ impl HostSide {
                 [REPLIES_LIMIT],
             )?;
             Ok(())
-        })?;
-        self.make_durable()
+        })
     }
 
     /// The highest request that has a reply, or 0: the ones above it are open.

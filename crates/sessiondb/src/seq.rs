@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anchorhold_core::order;
 use serde::{Deserialize, Serialize};
 
 /// The place of a message in its session: even from the host, odd from the agent.
@@ -13,7 +14,7 @@ pub struct Seq(i64);
 
 impl Seq {
     /// No number of a sandbox is believed above this one.
-    pub const MAX: i64 = 1 << 53;
+    pub const MAX: i64 = order::HIGHEST;
 
     /// A number as it was read from a database; `None` if it can't be one.
     pub fn new(raw: i64) -> Option<Self> {
@@ -28,12 +29,6 @@ impl Seq {
     /// Was it given by the host?
     pub fn is_host(self) -> bool {
         self.0 % 2 == 0
-    }
-
-    /// The host's next number after everything up to `highest`.
-    pub(crate) fn host_after(highest: i64) -> Self {
-        let highest = highest.clamp(0, Self::MAX);
-        Self(highest + 2 - highest % 2)
     }
 
     /// The agent's next number after everything up to `highest`.

@@ -1,6 +1,7 @@
 //! Both sides against each other, and the host against a hostile sandbox.
 
 mod hostile;
+mod journal;
 mod offers;
 mod payloads;
 mod requests;
@@ -12,6 +13,7 @@ use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, PlatformMessageId, SessionId},
     inbound::Attachment,
+    order,
     sandbox::{ExitStatus, Exited, Generation},
 };
 use camino::Utf8PathBuf;
@@ -19,8 +21,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::{
-    Appended, Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, NewInbound, Outbound,
-    Pulled, RunnerSide, Seq, Settings,
+    Body, Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, JournalRow, Outbound, Pulled,
+    RunnerSide, Seq, Settings,
 };
 
 /// One session on disk with a host that looks at it.
@@ -57,44 +59,62 @@ impl Bench {
     }
 
     fn say_with(&self, id: &str, text: &str, triggers: bool, files: &[Attachment]) -> Seq {
-        let platform_id = PlatformMessageId::parse(id).unwrap();
-        let message = NewInbound {
-            address: &self.address,
-            platform_id: &platform_id,
-            triggers,
-            payload: Inbound::Chat(chat(text)),
-            attachments: files,
-            fresh_only: None,
-        };
-        self.host.append(message, at(1_000)).unwrap().seq
-    }
-
-    /// Appends something that is no message of a person.
-    fn tell(&self, id: &str, payload: Inbound, fresh_only: Option<u32>) -> Seq {
-        let platform_id = PlatformMessageId::parse(id).unwrap();
-        let message = NewInbound {
-            address: &self.address,
-            platform_id: &platform_id,
-            triggers: true,
-            payload,
-            attachments: &[],
-            fresh_only: fresh_only.map(Generation),
-        };
-        self.host.append(message, at(1_000)).unwrap().seq
+        self.feed(id, text, (triggers, at(1_000)), files)
     }
 
     /// Appends context at a time.
-    fn overhear(&self, id: &str, text: &str, now: Timestamp) -> Appended {
-        let platform_id = PlatformMessageId::parse(id).unwrap();
-        let message = NewInbound {
-            address: &self.address,
-            platform_id: &platform_id,
-            triggers: false,
-            payload: Inbound::Chat(chat(text)),
-            attachments: &[],
-            fresh_only: None,
+    fn overhear(&self, id: &str, text: &str, now: Timestamp) -> Seq {
+        self.feed(id, text, (false, now), &[])
+    }
+
+    fn feed(
+        &self,
+        id: &str,
+        text: &str,
+        (triggers, now): (bool, Timestamp),
+        files: &[Attachment],
+    ) -> Seq {
+        let mut chat = chat(text);
+        let seq = self.next();
+        chat.files = self.host.store_files(seq, files, None).unwrap();
+        let row = JournalRow {
+            triggers,
+            due_at: now,
+            created_at: now,
+            ..self.row(id, seq, &Inbound::Chat(chat))
         };
-        self.host.append(message, now).unwrap()
+        self.host.feed(&[row], &[]).unwrap();
+        seq
+    }
+
+    /// Appends something that is no message of a person.
+    fn tell(&self, id: &str, payload: &Inbound, fresh_only: Option<u32>) -> Seq {
+        let row = JournalRow {
+            fresh_only: fresh_only.map(Generation),
+            ..self.row(id, self.next(), payload)
+        };
+        self.host.feed(std::slice::from_ref(&row), &[]).unwrap();
+        row.seq
+    }
+
+    fn row(&self, id: &str, seq: Seq, payload: &Inbound) -> JournalRow {
+        JournalRow {
+            seq,
+            address: self.address.clone(),
+            platform_id: PlatformMessageId::parse(id).unwrap(),
+            triggers: true,
+            tries: 0,
+            due_at: at(1_000),
+            created_at: at(1_000),
+            fresh_only: None,
+            body: Body::of(payload).unwrap(),
+        }
+    }
+
+    /// The number that the host gives next.
+    fn next(&self) -> Seq {
+        let highest = self.host.highest_inbound().unwrap();
+        Seq::new(order::next_of_host(highest, self.host.highest_outbound())).unwrap()
     }
 
     fn runner(&self, generation: u32) -> RunnerSide {

@@ -211,10 +211,18 @@ operations! {
     FaultedSessions {} = "could not list sessions with a fault";
     /// See [`crate::Store::event_seen`].
     EventSeen { channel: ChannelName, message: PlatformMessageId } = "could not look up event {message} of {channel}";
-    /// See [`crate::Store::record_event`].
-    RecordEvent { channel: ChannelName, message: PlatformMessageId } = "could not record event {message} of {channel}";
-    /// See [`crate::Store::adopt_messages`].
-    AdoptMessages { sessions: Vec<SessionId> } = "could not adopt {} messages", sessions.len();
+    /// See [`crate::Store::enter`].
+    Enter { entries: usize } = "could not record {entries} events and messages";
+    /// See [`crate::Store::reserve`].
+    Reserve { session: SessionId } = "could not reserve a number of session {session}";
+    /// See [`crate::journal`].
+    Journal { session: SessionId } = "could not read or mark the journal of session {session}";
+    /// See [`crate::journal`].
+    Journals {} = "could not find sessions whose files are to be written";
+    /// See [`crate::Store::note_boot`].
+    NoteBoot {} = "could not note that the machine was started anew";
+    /// See [`crate::Store::note_reply`].
+    NoteReply { session: SessionId } = "could not note a reply to session {session}";
     /// See [`crate::Store::heard_by`].
     HeardBy { group: AgentGroupId, message: PlatformMessageId } = "could not look up whether agent group {group} heard message {message}";
     /// See [`crate::Store::replayed`].

@@ -1,24 +1,27 @@
-//! A message comes in: the ledger against repetition, and who owes it an answer.
+//! A message comes in: the ledger against repetition, the journal, and who owes it an answer.
 //!
-//! The order is: append to the session's `inbound.db`, then [`Store::record_event`]. A crash in
-//! between leaves a row in the file that is not here; the platform hands the message over again,
-//! or the host finds the row at its start ([`Store::adopt_messages`]). Both end in one message.
+//! All of it is one transaction, [`Store::enter`], which survives the loss of power: what was said is
+//! safe when that returns, and only then the platform may be told so. The session's file is written
+//! after it, from what it tells and from [`crate::journal`].
+
+pub(crate) mod track;
 
 use anchorhold_core::{
     address::Address,
-    entity::MessageStatus,
     ids::{
         AgentGroupId, ChannelName, ChatId, ConversationId, Handle, MessageId, PlatformMessageId,
         SessionId, UserId,
     },
     route::Reason,
+    sandbox::Generation,
 };
 use jiff::Timestamp;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
-    rows::{Fields, opt_id, opt_thread, text_enum},
+    ingest::track::Numbers,
+    rows::{Fields, text_enum},
     store::{Durability, begin},
 };
 
@@ -58,34 +61,72 @@ pub struct EventRecord {
     pub received_at: Timestamp,
     /// What became of it.
     pub outcome: EventOutcome,
-    /// One for each session that has it in its `inbound.db`.
+    /// One for each session that hears it.
     pub messages: Vec<NewMessage>,
     /// Why nobody heard it: the weightiest reason of all agents'. It counts once, and only if the
     /// outcome is [`EventOutcome::Declined`].
     pub declined: Option<Reason>,
 }
 
-/// One row of a session's `inbound.db`, to be tracked here.
+/// One message for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
     /// Its id here.
     pub id: MessageId,
     /// Whose it is.
     pub session: SessionId,
-    /// Its sequence number in the session.
-    pub seq: i64,
+    /// The number that [`Store::reserve`] gave for it. Without one it gets the session's next.
+    pub reserved: Option<i64>,
+    /// The highest number in the agent's own file, so that the new one is above it; 0 if unknown.
+    pub said: i64,
     /// The conversation it was said in, where there is one.
     pub conversation: Option<ConversationId>,
     /// Where it was said, and where the answer goes.
     pub address: Address,
-    /// The platform's id of it; `None` if the host itself is the author.
-    pub platform_message_id: Option<PlatformMessageId>,
+    /// What makes it the same message when it comes again.
+    pub key: Key,
     /// Who said it, where a person did.
     pub sender: Option<UserId>,
     /// Is it to be answered, or context only?
     pub role: MessageRole,
     /// When it was stored.
     pub created_at: Timestamp,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What makes a message the same one when it comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The platform's id of it.
+    Platform(PlatformMessageId),
+    /// The host itself is the author, and this names what it says.
+    Word(PlatformMessageId),
+}
+
+/// What a message says, as its session's file is to have it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    /// Which kind of payload it is.
+    pub kind: String,
+    /// Which version of that kind.
+    pub version: i64,
+    /// The payload itself.
+    pub payload: String,
+    /// Only a sandbox after this one gets it.
+    pub fresh_only: Option<Generation>,
+}
+
+impl std::fmt::Debug for Body {
+    /// Message text never reaches a log: only its length is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body")
+            .field("kind", &self.kind)
+            .field("version", &self.version)
+            .field("payload_bytes", &self.payload.len())
+            .field("fresh_only", &self.fresh_only)
+            .finish()
+    }
 }
 
 /// What a new message asks for.
@@ -97,13 +138,55 @@ pub enum MessageRole {
     Context,
 }
 
-/// Was an event recorded by this call?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// Yes.
-    New,
-    /// It was recorded before, and nothing has changed.
+/// What is entered as a whole, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A platform's event with everything that follows from it.
+    Event(EventRecord),
+    /// Messages by themselves.
+    Messages(Vec<NewMessage>),
+}
+
+impl Entry {
+    /// Its messages.
+    pub fn messages(&self) -> &[NewMessage] {
+        match self {
+            Self::Event(event) => &event.messages,
+            Self::Messages(messages) => messages,
+        }
+    }
+
+    /// Its messages, by value.
+    pub fn into_messages(self) -> Vec<NewMessage> {
+        match self {
+            Self::Event(event) => event.messages,
+            Self::Messages(messages) => messages,
+        }
+    }
+}
+
+/// What became of an [`Entry`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// It is durable: what is known of its messages, in their order.
+    Now(Vec<Tracked>),
+    /// The event was recorded before, and nothing has changed.
     Duplicate,
+    /// Others have got higher numbers than one that was reserved, and nothing has changed: order
+    /// comes first, so another number has to be reserved.
+    Late,
+}
+
+/// A message that is on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Its number.
+    pub seq: i64,
+    /// Was it new? `false` if it was on record before, with this number, and stays as it was.
+    pub fresh: bool,
+    /// Context that there is no room for any more, ended with this, oldest first; also the message
+    /// itself, if it is too large alone.
+    pub surplus: Vec<i64>,
 }
 
 /// Messages of one sender that were declined for one reason.
@@ -148,65 +231,42 @@ impl Store {
             .map_err(failed)
     }
 
-    /// Records an event with everything that follows from it, in one transaction.
-    ///
-    /// Repeating it changes nothing. Messages that were adopted meanwhile stay as they are.
-    pub async fn record_event(&self, event: &EventRecord) -> Result<Recorded, Error> {
-        self.record_event_inner(event)
+    /// Enters what came in together, in one transaction that survives the loss of power: all of it,
+    /// or nothing where this fails. Repeating it changes nothing.
+    pub async fn enter(&self, entries: &[Entry]) -> Result<Vec<Entered>, Error> {
+        self.enter_inner(entries)
             .await
-            .map_err(|source| Error::RecordEvent {
-                channel: event.address.channel.clone(),
-                message: event.message_id.clone(),
+            .map_err(|source| Error::Enter {
+                entries: entries.len(),
                 source,
             })
     }
 
-    async fn record_event_inner(&self, event: &EventRecord) -> sqlx::Result<Recorded> {
-        let mut conn = self.writer(Durability::Process).await?;
+    async fn enter_inner(&self, entries: &[Entry]) -> sqlx::Result<Vec<Entered>> {
+        let mut conn = self.writer(Durability::Power).await?;
         let mut tx = begin(&mut conn).await?;
-        let inserted = sqlx::query(
-            "INSERT INTO events (channel, chat, message_id, received_at, outcome)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (channel, chat, message_id) DO NOTHING",
-        )
-        .bind(event.address.channel.as_str())
-        .bind(event.address.chat.as_str())
-        .bind(event.message_id.as_str())
-        .bind(event.received_at.as_millisecond())
-        .bind(event.outcome.as_str())
-        .execute(&mut *tx)
-        .await?;
-        if inserted.rows_affected() == 0 {
-            return Ok(Recorded::Duplicate);
+        let mut numbers = Numbers::default();
+        let mut entered = Vec::with_capacity(entries.len());
+        for entry in entries {
+            entered.push(enter_one(&mut tx, &mut numbers, entry).await?);
         }
-        for message in &event.messages {
-            track(&mut tx, message).await?;
-        }
-        if let (EventOutcome::Declined, Some(reason)) = (event.outcome, event.declined) {
-            count_dropped(&mut tx, event, reason).await?;
-        }
+        numbers.save(&mut tx).await?;
         tx.commit().await?;
-        Ok(Recorded::New)
+        Ok(entered)
     }
 
-    /// Tracks rows that are in a session's `inbound.db` but not here, in one transaction.
-    /// Returns how many were not here. Those that are stay as they are.
-    pub async fn adopt_messages(&self, messages: &[NewMessage]) -> Result<u64, Error> {
-        let failed = |source| Error::AdoptMessages {
-            sessions: messages.iter().map(|message| message.session).collect(),
-            source,
-        };
-        self.adopt_inner(messages).await.map_err(failed)
-    }
-
-    async fn adopt_inner(&self, messages: &[NewMessage]) -> sqlx::Result<u64> {
-        let mut conn = self.writer(Durability::Process).await?;
-        let mut tx = begin(&mut conn).await?;
-        let mut adopted = 0;
-        for message in messages {
-            adopted += track(&mut tx, message).await?;
-        }
-        tx.commit().await?;
-        Ok(adopted)
+    /// Reserves a number for a message whose files have to be in their place first. One that is not
+    /// used in the end is left out of the session's numbers.
+    pub async fn reserve(&self, session: SessionId, said: i64) -> Result<i64, Error> {
+        let failed = |source| Error::Reserve { session, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
+        let mut numbers = Numbers::default();
+        let seq = numbers.next(&mut tx, session, said).await.map_err(failed)?;
+        numbers.take(session, seq, None);
+        numbers.save(&mut tx).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(seq)
     }
 
     /// Has any session of the group, a closed one included, this message on record?
@@ -288,53 +348,47 @@ impl Store {
     }
 }
 
-/// Inserts the message if it is not tracked yet, and moves its session on. Returns how many rows
-/// are new.
-///
-/// Only the very same row (session, number and platform id) counts as tracked: a number that
-/// stands for something else violates the unique index, and the caller hears of it.
-async fn track(conn: &mut SqliteConnection, message: &NewMessage) -> sqlx::Result<u64> {
-    let (status, due) = match message.role {
-        MessageRole::Due(due) => (MessageStatus::Pending, Some(due)),
-        MessageRole::Context => (MessageStatus::Context, None),
-    };
-    let platform_message_id = message
-        .platform_message_id
-        .as_ref()
-        .map(PlatformMessageId::as_str);
-    let inserted = sqlx::query(
-        "INSERT INTO messages (id, session_id, seq, conversation_id, channel, chat, thread,
-             platform_message_id, sender_user_id, status, next_at, due_since, created_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12
-         WHERE NOT EXISTS (SELECT 1 FROM messages
-             WHERE session_id = ?2 AND seq = ?3 AND platform_message_id IS ?8)",
-    )
-    .bind(message.id.to_string())
-    .bind(message.session.to_string())
-    .bind(message.seq)
-    .bind(opt_id(message.conversation))
-    .bind(message.address.channel.as_str())
-    .bind(message.address.chat.as_str())
-    .bind(opt_thread(message.address.thread.as_ref()))
-    .bind(platform_message_id)
-    .bind(opt_id(message.sender))
-    .bind(status.as_str())
-    .bind(due.map(Timestamp::as_millisecond))
-    .bind(message.created_at.as_millisecond())
-    .execute(&mut *conn)
-    .await?;
-    if inserted.rows_affected() > 0 {
-        sqlx::query(
-            "UPDATE sessions SET in_seq = MAX(in_seq, ?2), dormant_at = NULL,
-                 last_active_at = MAX(last_active_at, ?3) WHERE id = ?1",
-        )
-        .bind(message.session.to_string())
-        .bind(message.seq)
-        .bind(message.created_at.as_millisecond())
-        .execute(conn)
-        .await?;
+async fn enter_one(
+    conn: &mut SqliteConnection,
+    numbers: &mut Numbers,
+    entry: &Entry,
+) -> sqlx::Result<Entered> {
+    for message in entry.messages() {
+        if let Some(seq) = message.reserved
+            && !numbers.is_latest(conn, message.session, seq).await?
+        {
+            return Ok(Entered::Late);
+        }
     }
-    Ok(inserted.rows_affected())
+    if let Entry::Event(event) = entry {
+        if !insert_event(conn, event).await? {
+            return Ok(Entered::Duplicate);
+        }
+        if let (EventOutcome::Declined, Some(reason)) = (event.outcome, event.declined) {
+            count_dropped(conn, event, reason).await?;
+        }
+    }
+    let mut tracked = Vec::with_capacity(entry.messages().len());
+    for message in entry.messages() {
+        tracked.push(track::track(conn, numbers, message).await?);
+    }
+    Ok(Entered::Now(tracked))
+}
+
+/// `false` if it was recorded before.
+async fn insert_event(conn: &mut SqliteConnection, event: &EventRecord) -> sqlx::Result<bool> {
+    let inserted = sqlx::query(
+        "INSERT INTO events (channel, chat, message_id, received_at, outcome)
+         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (channel, chat, message_id) DO NOTHING",
+    )
+    .bind(event.address.channel.as_str())
+    .bind(event.address.chat.as_str())
+    .bind(event.message_id.as_str())
+    .bind(event.received_at.as_millisecond())
+    .bind(event.outcome.as_str())
+    .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() > 0)
 }
 
 async fn count_dropped(

@@ -6,9 +6,8 @@
 //! for a person: questions, approvals, the pairing of an owner.
 //!
 //! **Deliberately not**: decisions (they are in `anchorhold-core`), a clock or randomness (times
-//! and fresh ids come in as arguments), message text of inbound messages (it is in the session
-//! files; only what waits for an approval is here, see [`approvals::held`]), and anything a sandbox
-//! can reach.
+//! and fresh ids come in as arguments), text of inbound messages that have ended (only what waits is
+//! here, see [`journal`] and [`approvals::held`]), and anything a sandbox can reach.
 //!
 //! **Must stay true**
 //!
@@ -16,13 +15,12 @@
 //!   a call that is cancelled or killed has happened wholly or not at all.
 //! - `kill -9` never loses a commit: a commit is in the operating system's hands when it returns.
 //! - Loss of power may lose the last commits, because the writer runs with `synchronous=NORMAL`.
-//!   Those can all be made again: an inbound message is in its session's file before it is
-//!   recorded here ([`Store::adopt_messages`]), and outbound rows are pulled again from where the
-//!   cursor then stands. Three things could not be made again, and commit with `synchronous=FULL`:
-//!   that a session was made ([`Store::session_for`]: else nobody would look into its folder),
+//!   Those can all be made again: outbound rows are pulled again from where the cursor then stands.
+//!   What could not be made again commits with `synchronous=FULL`: what came in ([`Store::enter`]),
 //!   that an attempt is being made ([`Store::begin_attempt`]: else a message could be sent twice,
-//!   so it is left out only where the platform itself takes a second send for the first one)
-//!   and that a sandbox starts ([`Store::begin_generation`]: else two could have one number).
+//!   so it is left out only where the platform itself takes a second send for the first one),
+//!   that a sandbox starts ([`Store::begin_generation`]: else two could have one number) and that a
+//!   request from inside was answered ([`Store::note_reply`]: else it would be carried out again).
 //!   A full commit of the write-ahead log also makes every earlier commit safe.
 //! - Every operation can be repeated: what is recorded already is left as it is.
 //! - Nothing is kept for ever, and nothing that is pending is ever forgotten; see [`retention`].
@@ -30,7 +28,8 @@
 //! - A row with a value that cannot be, made by hand or by damage, is an error with the column's
 //!   name, never a panic and never a guess.
 //!
-//! **Start at** [`Store`], then [`ingest`] (a message comes in), [`work`] (who is due), [`pull`]
+//! **Start at** [`Store`], then [`ingest`] (a message comes in), [`journal`]
+//! (it goes on to its session's file), [`work`] (who is due), [`pull`]
 //! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform),
 //! [`ends`] (those that did not arrive); for administration [`views`] (what there is), [`approvals`]
 //! (what is asked for) and [`undo`] (what is deleted).
@@ -53,6 +52,7 @@ pub mod ends;
 pub mod export;
 pub mod groups;
 pub mod ingest;
+pub mod journal;
 pub mod pairing;
 pub mod people;
 pub mod pull;

@@ -44,12 +44,14 @@ pub(crate) const ANSWERED: &str = "SELECT
 pub struct SessionRow {
     /// Who it is.
     pub session: Session,
-    /// The host's highest sequence number in `inbound.db` that is recorded here.
+    /// The highest sequence number that the host has given.
     pub in_seq: i64,
     /// Up to which sequence number `outbound.db` was pulled.
     pub out_cursor: i64,
     /// Up to which number what the agent-runner has handled was pulled.
     pub handled_cursor: i64,
+    /// The highest request from inside that was answered.
+    pub replied: i64,
     /// What is wrong with its files, if anything.
     pub fault: Option<Fault>,
     /// When something last went in or out.
@@ -123,8 +125,8 @@ impl Store {
                 return Ok(known.session);
             }
         }
-        // Its first message will be acknowledged: its files must be found again after power was lost.
-        let mut conn = self.writer(Durability::Power).await?;
+        // Whatever comes to rely on it commits after it, and takes it along.
+        let mut conn = self.writer(Durability::Process).await?;
         let mut tx = begin(&mut conn).await?;
         // One that sleeps is woken with its memory as it was.
         sqlx::query(WAKE)
@@ -137,8 +139,8 @@ impl Store {
         // The unique index on the key of open sessions decides who makes it.
         sqlx::query(
             "INSERT INTO sessions (id, agent_group_id, conversation_id, thread, last_active_at,
-                 created_at, tend_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?5 + 86400000 WHERE NOT EXISTS (
+                 created_at, tend_at, journaled)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?5 + 86400000, 1 WHERE NOT EXISTS (
                  SELECT 1 FROM sessions WHERE agent_group_id = ?2
                      AND COALESCE(conversation_id, '') = COALESCE(?3, '')
                      AND COALESCE(thread, '') = COALESCE(?4, '') AND closed_at IS NULL)",
@@ -382,6 +384,7 @@ fn parse_row(row: &SqliteRow) -> sqlx::Result<SessionRow> {
         in_seq: fields.get("in_seq")?,
         out_cursor: fields.get("out_cursor")?,
         handled_cursor: fields.get("handled_cursor")?,
+        replied: fields.get("replied")?,
         fault,
         last_active_at: fields.time("last_active_at")?,
         created_at: fields.time("created_at")?,

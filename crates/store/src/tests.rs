@@ -18,7 +18,7 @@ use crate::{
     deliveries::{self, Origin},
     desk, destinations, direct_chats, ends, groups,
     ingest::{self, EventOutcome},
-    people, pull,
+    journal, people, pull,
     questions::{self, QuestionStatus},
     retention,
     rows::chat_kind_text,
@@ -227,7 +227,7 @@ async fn every_reference_can_be_followed_back_without_a_scan() {
     let mut conn = place.store.reader().await.unwrap();
     let references = sqlx::query(
         "SELECT t.name, f.\"from\" FROM sqlite_schema t, pragma_foreign_key_list(t.name) f
-         WHERE t.type = 'table'",
+         WHERE t.type = 'table' AND f.seq = 0",
     )
     .fetch_all(&mut *conn)
     .await
@@ -286,6 +286,15 @@ const HOT: &[&str] = &[
     ingest::HEARD_BY,
     ingest::PRUNE_EVENTS,
     ingest::SEEN,
+    ingest::track::BY_PLATFORM_ID,
+    ingest::track::BY_WORD,
+    ingest::track::CONTEXT,
+    ingest::track::END_CONTEXT,
+    ingest::track::NUMBERS,
+    journal::NEXT_SESSION,
+    journal::NOT_JOURNALED,
+    journal::ROWS,
+    journal::TO_REBUILD,
     people::HAS_OWNER,
     people::SENDER_KNOWN,
     people::STANDING,

@@ -15,7 +15,9 @@ use std::{
 
 use anchorhold_admin::request::{FailCode, Reply, Request};
 use anchorhold_core::ids::SessionId;
-use anchorhold_sessiondb::{AdminRequestRow, Disposition, Error as FilesError, REPLY_LIMIT_BYTES};
+use anchorhold_sessiondb::{
+    AdminRequestRow, Disposition, Error as FilesError, HostSide, REPLY_LIMIT_BYTES,
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -28,6 +30,7 @@ use crate::{
     admin::{Admin, Caller},
     base::Base,
     blocking::{Lost, blocking},
+    feed::{Feed, FeedError},
     live::Ending,
     report::report,
 };
@@ -85,6 +88,7 @@ pub struct Inside {
 struct Desk {
     base: Base,
     admin: Admin,
+    feed: Feed,
     /// Taken while a session's requests are carried out.
     seats: Semaphore,
     budgets: Mutex<HashMap<SessionId, Budget>>,
@@ -115,6 +119,8 @@ enum Failure {
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
     Store(#[from] anchorhold_store::Error),
     #[error(transparent)]
     Lost(#[from] Lost),
@@ -122,10 +128,11 @@ enum Failure {
 
 impl Inside {
     /// Answers through `admin` what the sessions in `rings` ask for.
-    pub fn new(base: Base, admin: Admin, rings: Rings) -> Self {
+    pub fn new(base: Base, admin: Admin, feed: Feed, rings: Rings) -> Self {
         let desk = Arc::new(Desk {
             base,
             admin,
+            feed,
             seats: Semaphore::new(SESSIONS_AT_A_TIME),
             budgets: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -217,12 +224,9 @@ impl Desk {
             group: row.session.key.agent_group,
             session,
         };
-        let files = self.base.files(session);
-        let open = blocking(move || {
-            let cursor = files.last_reply()?;
-            files.requests_after(cursor, AT_A_TIME)
-        })
-        .await??;
+        let last = self.feed.on_file(session, HostSide::last_reply).await?;
+        let (files, cursor) = (self.base.files(session), row.replied.max(last));
+        let open = blocking(move || files.requests_after(cursor, AT_A_TIME)).await??;
         let mut too_much = false;
         let full = u32::try_from(open.len()).is_ok_and(|found| found >= AT_A_TIME);
         for request in open {
@@ -264,8 +268,12 @@ impl Desk {
             );
             text = serde_json::to_string(&short).unwrap_or_default();
         }
-        let (files, now) = (self.base.files(session), self.base.now());
-        blocking(move || files.reply(id, &text, now)).await??;
+        let now = self.base.now();
+        // First the file: whoever dies in between carries the request out again, and it is answered.
+        self.feed
+            .on_file(session, move |files| files.reply(id, &text, now))
+            .await?;
+        self.base.store.note_reply(session, id).await?;
         Ok(())
     }
 

@@ -34,7 +34,9 @@ use crate::{
     deliver::Deliver,
     dirs::Dirs,
     ends::Ends,
+    feed::Feed,
     ingest::{Ingest, Stages},
+    journal::Journal,
     pairing::Pairing,
     pull::Pull,
     reach::Reach,
@@ -45,7 +47,7 @@ use crate::{
     settings::{self, Surroundings},
     settle::Settle,
     supervise::supervise,
-    sweep::{Sweep, adopt_unrecorded},
+    sweep::Sweep,
     wake::Wake,
 };
 
@@ -76,6 +78,8 @@ pub(crate) struct Graph {
     pub(crate) rules: Rules,
     around: Surroundings,
     sandboxes: Arc<Sandboxes>,
+    /// Writes the sessions' files.
+    pub(crate) feed: Feed,
     channel_tasks: TaskTracker,
     tasks: TaskTracker,
     /// Ends the stages; what is being delivered then is brought to its end.
@@ -167,6 +171,9 @@ impl Ground {
             .store
             .install_id(InstallId::mint(now, random), now)
             .await?;
+        if base.store.note_boot(world.boot.as_deref()).await? {
+            info!("the machine was started anew: sessions' files are made anew when they are used");
+        }
         let desired = settings::desired(config, || base.seed());
         let done = base.store.reconcile_file(&desired, now).await?;
         info!(?done, "configuration taken over");
@@ -212,8 +219,10 @@ impl Graph {
             stages.clone(),
         );
         let pull = Pull::new(base.clone(), deliver.clone());
+        let (journal, feed) = custody(&base, &tasks, &stages).await?;
         let sweep_nudge = Arc::new(Notify::new());
-        let settle = Settle::new(base.clone(), pull.clone(), Arc::clone(&sweep_nudge));
+        let below = (pull.clone(), feed.clone());
+        let settle = Settle::new(base.clone(), below, Arc::clone(&sweep_nudge));
         let numbers = LifecycleConfig {
             install: fixed.install,
             limit: usize::try_from(config.host.max_sandboxes).unwrap_or(usize::MAX),
@@ -221,9 +230,9 @@ impl Graph {
             rest: LIFECYCLE_REST,
             stop_grace: config.host.stop_grace,
         };
-        let below = (pull.clone(), deliver.clone(), settle);
+        let below = (pull, deliver.clone(), settle, feed.clone());
         let sandboxes = Sandboxes::new(base.clone(), fixed, below, tasks.clone());
-        adopt_unrecorded(&base, &pull, &sandboxes).await?;
+        learn(&base, &sandboxes).await?;
         let lifecycle_token = CancellationToken::new();
         let owner: Arc<dyn SandboxOwner> = Arc::<Sandboxes>::clone(&sandboxes);
         let parts = LifecycleParts {
@@ -235,12 +244,9 @@ impl Graph {
         };
         let lifecycle = Lifecycle::start(numbers, parts);
         let wake = Wake::new(base.clone(), lifecycle.clone());
-        let (ingest, admin, ends) = way_in(
-            &base,
-            &registry,
-            (&deliver, &wake),
-            (&lifecycle, &sandboxes),
-        );
+        let below = (&lifecycle, &sandboxes);
+        let files = (&journal, &feed);
+        let (ingest, admin, ends) = way_in(&base, &registry, (&deliver, &wake), below, files);
         let graph = Self {
             base,
             registry,
@@ -251,6 +257,7 @@ impl Graph {
             rules: Rules::new(config),
             around,
             sandboxes,
+            feed,
             channel_tasks: TaskTracker::new(),
             tasks,
             stages,
@@ -276,7 +283,8 @@ impl Graph {
             Arc::clone(&self.sandboxes),
             self.rules.clone(),
         );
-        let parts = (wake, Arc::clone(&self.sandboxes), retention);
+        let sandboxes = Arc::clone(&self.sandboxes);
+        let parts = (wake, sandboxes, retention, self.feed.clone());
         let sweep = Sweep::new(
             self.base.clone(),
             self.lifecycle.clone(),
@@ -293,7 +301,7 @@ impl Graph {
             store: self.base.store.clone(),
             admin: admin.clone(),
         };
-        let inside = Inside::new(self.base.clone(), admin, rings);
+        let inside = Inside::new(self.base.clone(), admin, self.feed.clone(), rings);
         self.tasks.spawn(inside.run(self.stages.clone()));
         self.tasks.spawn(self.deliver.clone().run());
         self.tasks.spawn(ends.run(self.stages.clone()));
@@ -323,12 +331,7 @@ impl Graph {
 
     /// The sandboxes learn what their groups want now.
     pub(super) async fn relearn(&self) -> Result<(), anchorhold_store::Error> {
-        for summary in self.base.store.sessions(u32::MAX).await? {
-            let group = summary.row.session.key.agent_group;
-            if let Some(group) = self.base.store.group(group).await? {
-                self.sandboxes.learn(summary.row.session.id, &group);
-            }
-        }
+        learn(&self.base, &self.sandboxes).await?;
         self.lifecycle.look();
         Ok(())
     }
@@ -358,18 +361,43 @@ impl Graph {
     }
 }
 
+/// What makes things durable and writes the sessions' files, with what earlier hosts left.
+async fn custody(
+    base: &Base,
+    tasks: &TaskTracker,
+    stages: &CancellationToken,
+) -> Result<(Journal, Feed), anchorhold_store::Error> {
+    let feed = Feed::new(base.clone(), tasks.clone());
+    feed.begin().await?;
+    tasks.spawn(feed.clone().catch_up(stages.clone()));
+    let journal = Journal::start(base, feed.clone(), tasks, stages.clone());
+    Ok((journal, feed))
+}
+
+/// The sandboxes learn what their groups want.
+async fn learn(base: &Base, sandboxes: &Sandboxes) -> Result<(), anchorhold_store::Error> {
+    for summary in base.store.sessions(u32::MAX).await? {
+        let group = summary.row.session.key.agent_group;
+        if let Some(group) = base.store.group(group).await? {
+            sandboxes.learn(summary.row.session.id, &group);
+        }
+    }
+    Ok(())
+}
+
 /// The way in, and everything beside it that a message or an operator can ask for.
 fn way_in(
     base: &Base,
     registry: &Registry,
     (deliver, wake): (&Deliver, &Wake),
     (lifecycle, sandboxes): (&Lifecycle, &Arc<Sandboxes>),
+    (journal, feed): (&Journal, &Feed),
 ) -> (Arc<Ingest>, Admin, Ends) {
     let sessions = Sessions::new(
         base.clone(),
         lifecycle.clone(),
-        Arc::clone(sandboxes),
-        wake.clone(),
+        (Arc::clone(sandboxes), wake.clone()),
+        (journal.clone(), feed.clone()),
     );
     let acts = Acts::new(base.clone(), registry.clone(), sessions.clone());
     let reach = Reach::new(base.clone(), registry.clone());
@@ -377,6 +405,7 @@ fn way_in(
     let ends = Ends::new(base.clone(), sessions.clone(), reach, deliver.clone());
     let pairing = Pairing::new(base.clone(), registry.clone(), acts.clone());
     let stages = Stages {
+        journal: journal.clone(),
         wake: wake.clone(),
         deliver: deliver.clone(),
         pairing: pairing.clone(),

@@ -1,187 +1,170 @@
-//! Storing a message in the files of the sessions that hear it.
+//! Making a message durable for the sessions that hear it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anchorhold_core::{
     entity::{Session, SessionKey},
-    ids::{MessageId, OutboundId, SessionId},
+    ids::{MessageId, SessionId},
     inbound::InboundEvent,
 };
-use anchorhold_sessiondb::{Appended, Chat, HostSide, Inbound, NewInbound, Seq};
-use anchorhold_store::{
-    deliveries::NewDelivery,
-    ingest::{MessageRole, NewMessage},
-};
-use tracing::error;
+use anchorhold_sessiondb::{Body, Chat, Inbound, InboxFile, Seq};
+use anchorhold_store::ingest::{self, Entered, Entry, Key, MessageRole, NewMessage, Tracked};
+use tracing::warn;
 
 use crate::{
-    base::mint,
+    base::{InHand, mint},
     blocking::blocking,
-    deliver::outgoing::Outgoing,
     ingest::{Failure, Hearing, Ingest, Routed},
-    live::Ending,
-    notice::{self, Cause},
     report::report,
 };
 
-/// How often an append waits for a file that is in use, and for how long each time.
-const APPEND_TRIES: u32 = 20;
-const APPEND_WAIT: Duration = Duration::from_millis(50);
+/// How often a message with files is given another number because others were faster.
+const NUMBERS_LIMIT: u32 = 16;
 
-/// Context that was closed in a session's file because there was too much of it.
-#[derive(Debug, Default)]
-pub(super) struct Overheard(Vec<(SessionId, Vec<i64>)>);
+/// Files of a message that are in their place before the message is on record.
+#[derive(Debug)]
+struct Placed {
+    session: SessionId,
+    seq: Seq,
+    files: Vec<InboxFile>,
+    /// Keeps them from being taken for left-over ones.
+    _in_hand: InHand,
+}
 
 impl Ingest {
-    /// Appends the message for everybody who hears it; what the host tracks of it from then on.
-    pub(super) async fn append_all(
-        &self,
-        event: &Arc<InboundEvent>,
-        routed: &Routed,
-    ) -> Result<(Vec<NewMessage>, Overheard), Failure> {
-        let mut messages = Vec::with_capacity(routed.hearings.len());
-        let mut overheard = Overheard::default();
-        let mut failures = Vec::new();
-        for hearing in &routed.hearings {
-            match self.append(event, hearing).await {
-                Ok(appended) => {
-                    let closed = appended.closed.iter().copied().map(Seq::get).collect();
-                    overheard.0.push((hearing.session, closed));
-                    messages.push(self.tracked(event, routed, hearing, &appended));
-                }
-                Err(failure) => failures.push((hearing.session, failure)),
-            }
-        }
-        let nobody = messages.is_empty();
-        self.append_failed(event, failures, nobody).await?;
-        Ok((messages, overheard))
-    }
-
-    /// Puts on record that the oldest context had to go for a new one. To be called when that is on
-    /// record itself, since it may be what had to go.
-    pub(super) async fn forget(&self, overheard: Overheard) -> Result<(), Failure> {
-        let (store, now) = (&self.base.store, self.base.now());
-        for (session, closed) in overheard.0 {
-            if !closed.is_empty() {
-                store.mark_context_done(session, &closed, now).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The session of `key`, with its files in place.
+    /// The session of `key`, made if there is none. Its files are made when there is something to
+    /// write.
     pub(super) async fn session(&self, key: &SessionKey) -> Result<Session, Failure> {
         let fresh = mint!(self.base, SessionId);
-        let session = self
-            .base
-            .store
-            .session_for(key, fresh, self.base.now())
-            .await?;
-        let root = self.base.dirs.session(session.id);
-        let owner = self.base.sandbox_owner;
-        blocking(move || {
-            if root.join("in").join("inbound.db").exists() {
-                return Ok(());
-            }
-            HostSide::create(&root, owner).map(drop)
-        })
-        .await??;
-        Ok(session)
+        let (store, now) = (&self.base.store, self.base.now());
+        Ok(store.session_for(key, fresh, now).await?)
     }
 
-    /// Appends the message to one session's file; durable when this returns.
-    async fn append(
+    /// Makes durable what `entry` makes of the messages of everybody who hears the event.
+    pub(super) async fn enter(
         &self,
         event: &Arc<InboundEvent>,
-        hearing: &Hearing,
-    ) -> Result<Appended, Failure> {
-        for _ in 1..APPEND_TRIES {
-            match self.try_append(event, hearing).await? {
-                Err(error) if error.is_later() => tokio::time::sleep(APPEND_WAIT).await,
-                Err(error) => return Err(error.into()),
-                Ok(appended) => return Ok(appended),
-            }
-        }
-        let last = self.try_append(event, hearing).await?;
-        if last
-            .as_ref()
-            .is_err_and(anchorhold_sessiondb::Error::is_later)
-        {
-            // A sandbox can lock what it may only read: one that keeps at it has to go.
-            self.base.live.condemn(hearing.session, Ending::Untrusted);
-        }
-        Ok(last?)
-    }
-
-    /// Some sessions could not take the message. Where no other has, nobody is told anything but
-    /// the platform, which keeps it. Else it is acknowledged, so the failure has to be seen.
-    async fn append_failed(
-        &self,
-        event: &InboundEvent,
-        failures: Vec<(SessionId, Failure)>,
-        nobody: bool,
-    ) -> Result<(), Failure> {
-        for (session, failure) in failures {
-            let in_use = failure
-                .downcast_ref::<anchorhold_sessiondb::Error>()
-                .is_some_and(anchorhold_sessiondb::Error::is_later);
-            if nobody || in_use {
-                return Err(failure);
-            }
-            error!(%session, error = %report(&*failure), "message kept from one of its sessions");
-            let (what, now) = (report(&*failure).to_string(), self.base.now());
-            self.base.store.set_fault(session, &what, now).await?;
-            let why = notice::cause(&Cause::Untrusted);
-            let outgoing = Outgoing::notice(notice::failed(&why));
-            let told = NewDelivery {
-                id: mint!(self.base, OutboundId),
-                address: event.address.clone(),
-                in_reply_to: None,
-                kind: outgoing.kind().to_owned(),
-                payload: outgoing.encode()?,
+        routed: &Routed,
+        entry: impl Fn(Vec<NewMessage>) -> Entry,
+    ) -> Result<Entered, Failure> {
+        for _ in 0..NUMBERS_LIMIT {
+            let placed = self.place(event, routed).await?;
+            let entered = self.enter_placed(event, routed, &placed, &entry).await;
+            let unused = match &entered {
+                Ok(Entered::Now(tracked)) => tracked.iter().map(|one| !one.fresh).collect(),
+                Ok(Entered::Duplicate | Entered::Late) | Err(_) => vec![true; placed.len()],
             };
-            self.deliver.say(told, Some(session)).await;
+            self.take_away(placed, &unused).await;
+            match entered? {
+                Entered::Late => {}
+                entered @ (Entered::Now(_) | Entered::Duplicate) => return Ok(entered),
+            }
         }
-        Ok(())
+        Err("others are always faster".into())
     }
 
-    async fn try_append(
+    async fn enter_placed(
         &self,
         event: &Arc<InboundEvent>,
-        hearing: &Hearing,
-    ) -> Result<Result<Appended, anchorhold_sessiondb::Error>, Failure> {
-        let files = self.base.files(hearing.session);
-        let (event, triggers, now) = (Arc::clone(event), hearing.triggers, self.base.now());
-        let appended = blocking(move || {
-            let message = NewInbound {
-                address: &event.address,
-                platform_id: &event.message_id,
-                triggers,
-                fresh_only: None,
-                payload: Inbound::Chat(chat(&event)),
-                attachments: &event.attachments,
-            };
-            files.append(message, now)
-        })
-        .await?;
-        Ok(appended)
+        routed: &Routed,
+        placed: &[Placed],
+        entry: impl Fn(Vec<NewMessage>) -> Entry,
+    ) -> Result<Entered, Failure> {
+        let mut messages = Vec::with_capacity(routed.hearings.len());
+        for (at, hearing) in routed.hearings.iter().enumerate() {
+            let message = self.message(event, routed, hearing, placed.get(at));
+            messages.push(message.await?);
+        }
+        Ok(self.journal.enter(entry(messages)).await?)
     }
 
-    fn tracked(
+    /// Puts the files of a message, if it has some, into the folder of each session that hears it,
+    /// durable and under a number of the session's.
+    async fn place(
+        &self,
+        event: &Arc<InboundEvent>,
+        routed: &Routed,
+    ) -> Result<Vec<Placed>, Failure> {
+        let mut placed = Vec::new();
+        if event.attachments.is_empty() {
+            return Ok(placed);
+        }
+        for hearing in &routed.hearings {
+            match self.place_one(event, hearing.session).await {
+                Ok(one) => placed.push(one),
+                Err(failure) => {
+                    let unused = vec![true; placed.len()];
+                    self.take_away(placed, &unused).await;
+                    return Err(failure);
+                }
+            }
+        }
+        Ok(placed)
+    }
+
+    async fn place_one(
+        &self,
+        event: &Arc<InboundEvent>,
+        session: SessionId,
+    ) -> Result<Placed, Failure> {
+        let said = self.journal.said(session).await;
+        let number = self.base.store.reserve(session, said).await?;
+        let in_hand = self.base.hold(session, number);
+        let seq = Seq::new(number).ok_or("the session has no numbers left")?;
+        let (files, owner) = (self.base.files(session), self.base.sandbox_owner);
+        let event = Arc::clone(event);
+        let stored = blocking(move || {
+            let stored = files.store_files(seq, &event.attachments, owner);
+            if stored.is_err() {
+                // silent: what is left of them is looked for now and then.
+                let _left = files.drop_inbox(&[seq]);
+            }
+            stored
+        });
+        Ok(Placed {
+            session,
+            seq,
+            files: stored.await??,
+            _in_hand: in_hand,
+        })
+    }
+
+    /// Removes files that no message has come to own.
+    async fn take_away(&self, placed: Vec<Placed>, unused: &[bool]) {
+        for (one, unused) in placed.into_iter().zip(unused) {
+            if !unused {
+                continue;
+            }
+            let (files, seq, session) = (self.base.files(one.session), one.seq, one.session);
+            let taken = blocking(move || files.drop_inbox(&[seq])).await;
+            if let Ok(Err(failure)) = taken {
+                warn!(%session, error = %report(&failure), "files of a message left behind");
+            }
+        }
+    }
+
+    async fn message(
         &self,
         event: &InboundEvent,
         routed: &Routed,
         hearing: &Hearing,
-        appended: &Appended,
-    ) -> NewMessage {
+        placed: Option<&Placed>,
+    ) -> Result<NewMessage, Failure> {
         let now = self.base.now();
-        NewMessage {
+        let said = match placed {
+            Some(_) => 0,
+            None => self.journal.said(hearing.session).await,
+        };
+        let files = placed.map(|placed| placed.files.clone());
+        let body = Body::of(&Inbound::Chat(chat(event, files.unwrap_or_default())))?;
+        Ok(NewMessage {
             id: mint!(self.base, MessageId),
             session: hearing.session,
-            seq: appended.seq.get(),
+            reserved: placed.map(|placed| placed.seq.get()),
+            said,
             conversation: Some(routed.conversation.id),
             address: event.address.clone(),
-            platform_message_id: Some(event.message_id.clone()),
+            key: Key::Platform(event.message_id.clone()),
             sender: Some(routed.sender),
             role: if hearing.triggers {
                 MessageRole::Due(now)
@@ -189,11 +172,26 @@ impl Ingest {
                 MessageRole::Context
             },
             created_at: now,
+            body: ingest::Body {
+                kind: body.kind,
+                version: body.version,
+                payload: body.payload,
+                fresh_only: None,
+            },
+        })
+    }
+
+    /// Wakes whoever has got something to answer.
+    pub(super) fn wake_all(&self, routed: &Routed, tracked: &[Tracked]) {
+        for (hearing, tracked) in routed.hearings.iter().zip(tracked) {
+            if hearing.triggers && tracked.fresh {
+                self.wake.ask(hearing.group, hearing.session);
+            }
         }
     }
 }
 
-fn chat(event: &InboundEvent) -> Chat {
+fn chat(event: &InboundEvent, files: Vec<InboxFile>) -> Chat {
     Chat {
         channel: event.address.channel.as_str().to_owned(),
         sender: event.sender.handle.as_str().to_owned(),
@@ -201,6 +199,6 @@ fn chat(event: &InboundEvent) -> Chat {
         text: event.text.clone(),
         sent_at: event.sent_at,
         reply_to: event.reply_to.clone(),
-        files: Vec::new(),
+        files,
     }
 }

@@ -13,7 +13,10 @@ use anchorhold_core::{
     route::{self, Reason},
     slug,
 };
-use anchorhold_store::approvals::{Approval, Pick};
+use anchorhold_store::{
+    approvals::{Approval, Pick},
+    ingest::{Entered, Entry},
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -183,10 +186,9 @@ impl Ingest {
         }
         let routed = self.settle(&event, conversation, sender, fresh).await?;
         let event = Arc::new(event);
-        let (messages, overheard) = self.append_all(&event, &routed).await?;
         // Who decided may have decided about less than this message needs.
         let reason = self.ask_to_admit(&event, &routed, Came::Replayed).await?;
-        if messages.is_empty() {
+        if routed.hearings.is_empty() {
             let strange = [Reason::UnknownSender, Reason::OutOfScope];
             if let Some(reason) = reason.filter(|reason| strange.contains(reason)) {
                 self.answer_message(&event, notice::not_heard(reason))
@@ -194,11 +196,10 @@ impl Ingest {
             }
             return Ok(());
         }
-        store.adopt_messages(&messages).await?;
-        self.forget(overheard).await?;
+        let entered = self.enter(&event, &routed, Entry::Messages).await?;
         store.replayed(&channel, &chat, &message_id).await?;
-        for hearing in routed.hearings.iter().filter(|hearing| hearing.triggers) {
-            self.wake.ask(hearing.group, hearing.session).await;
+        if let Entered::Now(tracked) = entered {
+            self.wake_all(&routed, &tracked);
         }
         Ok(())
     }

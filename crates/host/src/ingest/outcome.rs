@@ -298,8 +298,8 @@ impl Ingest {
             answered_at: answer.at,
         });
         let key = format!("{}answer {}", crate::sessions::HOST_WORD, answer.question);
-        // First the agent has it, then it is on record: a host that dies in between says it again, and
-        // the first answer is the one that counts.
+        // First it is durable for the agent, then on record here: a host that dies in between says it
+        // again, and the first answer is the one that counts.
         let fresh = self
             .sessions
             .answer((group, row.session), place, payload, &key)

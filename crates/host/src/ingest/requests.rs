@@ -12,12 +12,9 @@ use anchorhold_core::{
     inbound::InboundEvent,
     route::Reason,
 };
-use anchorhold_store::{
-    approvals::{
-        Choice, Pick,
-        held::{Held, HeldEvent},
-    },
-    ingest::Recorded,
+use anchorhold_store::approvals::{
+    Choice, Pick,
+    held::{Held, HeldEvent},
 };
 use jiff::SignedDuration;
 use tracing::warn;
@@ -261,10 +258,7 @@ impl Ingest {
     }
 
     async fn declined(&self, event: &InboundEvent, reason: Reason) -> Result<Accepted, Failure> {
-        Ok(match self.record(event, Vec::new(), Some(reason)).await? {
-            Recorded::New => Accepted::Declined(reason.as_str().to_owned()),
-            Recorded::Duplicate => Accepted::Duplicate,
-        })
+        self.record(event, Some(reason)).await
     }
 }
 

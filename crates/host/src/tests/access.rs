@@ -49,7 +49,7 @@ async fn defect_07_what_access_refuses_is_stored_nowhere() {
         host.declined(with_file(said("eve", "m3")), "unknown_sender")
             .await;
         let session = host.session().await;
-        assert_eq!(host.in_file(session), ["m2"], "{policy}");
+        assert_eq!(host.in_file(session).await, ["m2"], "{policy}");
         assert_eq!(inbox(&host, session).len(), 1, "{policy}");
         assert_eq!(host.count("SELECT count(*) FROM messages"), 1, "{policy}");
         assert_eq!(
@@ -202,7 +202,7 @@ async fn people_are_known_to_the_agents_they_belong_to() {
         .await;
     let heard_by = async |group| {
         let sessions = host.store().group_sessions(group).await.unwrap();
-        host.in_file(sessions[0].session.id)
+        host.in_file(sessions[0].session.id).await
     };
     assert_eq!(heard_by(helper).await, ["of gus", "of ada", "of olga"]);
     assert_eq!(heard_by(second).await, ["of mia", "of ada", "of olga"]);

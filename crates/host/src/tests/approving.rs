@@ -82,7 +82,7 @@ async fn what_comes_right_after_a_decision_joins_what_waits_for_it() {
         assert_eq!(host.open().await, [], "a second request");
         host.chores().await;
         let session = host.session().await;
-        assert_eq!(host.in_file(session), ["m1", "m2"]);
+        assert_eq!(host.in_file(session).await, ["m1", "m2"]);
         assert_eq!(host.enter().await.texts(), ["text of m1", "text of m2"]);
         assert_eq!(host.platform().asked(&dm("olga")).len(), 1);
     }
@@ -103,7 +103,7 @@ async fn a_stranger_waits_until_somebody_lets_them_in() {
     assert_eq!(host.choose("olga", card.id, 0).await, taken(LET_IN));
     assert!(host.knows("eve", host.agent("helper").await.id).await);
     let session = host.session().await;
-    assert_eq!(host.in_file(session), ["m1", "m2"]);
+    assert_eq!(host.in_file(session).await, ["m1", "m2"]);
     let mut inside = host.enter().await;
     assert_eq!(inside.texts(), ["text of m1", "text of m2"]);
     inside.answer();
@@ -239,7 +239,7 @@ async fn no_more_messages_wait_than_may_and_the_next_is_told() {
     assert_eq!(seen, [NOT_KNOWN, full]);
     assert_eq!(host.choose("olga", card, 0).await, taken(LET_IN));
     let kept: Vec<String> = (1..=50).map(|number| format!("m{number}")).collect();
-    assert_eq!(host.in_file(host.session().await), kept);
+    assert_eq!(host.in_file(host.session().await).await, kept);
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn defect_22_a_request_that_can_not_be_stored_acknowledges_nothing() {
         let cards = "SELECT count(*) FROM deliveries WHERE kind = 'ask'";
         assert_eq!(host.count(cards), 1, "{table}");
         assert_eq!(host.choose("olga", card.id, 0).await, taken(LET_IN));
-        assert_eq!(host.in_file(host.session().await), ["m1"], "{table}");
+        assert_eq!(host.in_file(host.session().await).await, ["m1"], "{table}");
     }
 }
 
@@ -288,7 +288,7 @@ async fn defect_42_a_card_that_comes_to_nobody_blocks_no_later_one() {
     host.declined(asked("eve", "m2"), "awaits_approval").await;
     let card = host.card("olga").await;
     assert_eq!(host.choose("olga", card.id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), ["m1", "m2"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1", "m2"]);
 
     // The card, as everything else, is refused by the platform.
     let host = Host::new(&gated()).await;
@@ -307,7 +307,7 @@ async fn defect_42_a_card_that_comes_to_nobody_blocks_no_later_one() {
     assert_eq!(host.open().await, [card.id]);
     host.declined(asked("eve", "m3"), "awaits_approval").await;
     assert_eq!(host.choose("olga", card.id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), ["m1", "m2", "m3"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1", "m2", "m3"]);
     assert_eq!(host.platform().asked(&dm("olga")).len(), 1);
 }
 
@@ -330,7 +330,7 @@ async fn defect_42_a_request_expires_and_can_be_made_anew() {
     host.declined(asked("eve", "m2"), "awaits_approval").await;
     let cards = host.cards("olga", 2).await;
     assert_eq!(host.choose("olga", cards[1].id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), ["m2"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m2"]);
 }
 
 #[tokio::test]
@@ -357,7 +357,7 @@ async fn defect_45_two_messages_at_once_are_one_request() {
         .collect();
     let card = host.card("olga").await;
     assert_eq!(host.choose("olga", card.id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), order);
+    assert_eq!(host.in_file(host.session().await).await, order);
     assert_eq!(host.enter().await.texts().len(), 2);
     assert_eq!(host.seen(&group()), [NOT_KNOWN]);
 }
@@ -378,11 +378,17 @@ async fn what_waited_and_needs_another_decision_waits_for_that_one() {
     host.declined(both, "awaits_approval").await;
     let card = host.card("olga").await;
     assert_eq!(host.choose("olga", card.id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session_of("helper").await), ["m1", "m2"]);
+    assert_eq!(
+        host.in_file(host.session_of("helper").await).await,
+        ["m1", "m2"]
+    );
     let cards = host.cards("olga", 2).await;
     assert_eq!(host.choose("olga", cards[1].id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session_of("helper").await), ["m1", "m2"]);
-    assert_eq!(host.in_file(host.session_of("second").await), ["m2"]);
+    assert_eq!(
+        host.in_file(host.session_of("helper").await).await,
+        ["m1", "m2"]
+    );
+    assert_eq!(host.in_file(host.session_of("second").await).await, ["m2"]);
 }
 
 #[tokio::test]
@@ -421,7 +427,7 @@ async fn an_unheard_conversation_is_connected_by_an_owner_and_what_waited_is_ans
     assert_eq!(host.choose("gus", card.id, 0).await, refused(NOT_YOURS));
     assert_eq!(host.choose("olga", card.id, 0).await, taken(CONNECTED));
     assert!(host.knows("eve", helper).await);
-    assert_eq!(host.in_file(host.session().await), ["m1", "m2"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1", "m2"]);
     host.enter().await.answer();
     let seen = host.until_seen(&group(), 3).await;
     assert_eq!(seen[1..], ["agent: re text of m1", "agent: re text of m2"]);
@@ -468,7 +474,7 @@ async fn without_an_owner_the_operator_decides() {
     let connect = Pick::Connect(helper);
     let done = ingest.decide_as_operator(open[0], &connect).await.unwrap();
     assert_eq!(done, Some(taken(CONNECTED)));
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     let again = ingest.decide_as_operator(open[0], &Pick::Reject).await;
     assert_eq!(again.unwrap(), Some(refused("This was approved already.")));
 }
@@ -481,7 +487,7 @@ async fn a_conversation_that_is_wired_meanwhile_needs_no_decision() {
     let card = host.card("olga").await;
     host.reconfigure(&heard("public", "")).await;
     host.chores().await;
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     assert_eq!(host.open().await, []);
     let late = refused("This was approved already.");
     assert_eq!(host.choose("olga", card.id, 1).await, late);
@@ -501,7 +507,7 @@ async fn who_waited_for_a_conversation_that_hears_no_strangers_is_asked_about_th
     assert_eq!(cards[1].title, "Let somebody in?");
     assert_eq!(host.until_seen(&group(), 2).await, [NOT_WIRED, NOT_KNOWN]);
     assert_eq!(host.choose("olga", cards[1].id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
 }
 
 #[tokio::test]
@@ -523,7 +529,7 @@ async fn a_new_agent_is_made_once_however_often_it_is_carried_out() {
     let wirings = host.store().wirings_for(&one(), &chat("g")).await.unwrap();
     assert_eq!(wirings.len(), 1);
     assert_eq!(wirings[0].agent_group, made.id);
-    assert_eq!(host.in_file(host.session_of("g").await), ["m1"]);
+    assert_eq!(host.in_file(host.session_of("g").await).await, ["m1"]);
 }
 
 /// Chats are called as people and platforms like; folders are not.
@@ -617,7 +623,7 @@ async fn who_has_lost_the_right_has_decided_nothing() {
     host.declined(asked("eve", "m2"), "awaits_approval").await;
     let cards = host.cards("olga", 2).await;
     assert_eq!(host.choose("olga", cards[1].id, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), ["m2"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m2"]);
 }
 
 /// The agent of a session asks to let `zoe` talk to it; its sandbox has nothing else to do.
@@ -743,7 +749,7 @@ async fn what_was_approved_is_carried_out_by_the_next_host() {
     let mut inside = host.enter().await;
     assert!(host.knows("eve", host.agent("helper").await.id).await);
     until("both have come", async || {
-        (host.in_file(inside.id.session) == ["m1", "m2"]).then_some(())
+        (host.in_file(inside.id.session).await == ["m1", "m2"]).then_some(())
     })
     .await;
     inside.answer();
@@ -752,7 +758,7 @@ async fn what_was_approved_is_carried_out_by_the_next_host() {
         (host.count(done) == 1).then_some(())
     })
     .await;
-    assert_eq!(host.in_file(inside.id.session), ["m1", "m2"]);
+    assert_eq!(host.in_file(inside.id.session).await, ["m1", "m2"]);
     assert_eq!(host.platform().asked(&dm("olga")).len(), 1);
 }
 
@@ -761,7 +767,7 @@ async fn what_waits_for_a_decision_waits_through_a_restart() {
     let (host, card) = eve_waits().await;
     let host = host.stop().await.start().await;
     assert_eq!(host.choose("olga", card, 0).await, taken(LET_IN));
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
 }
 
 /// Where there are no buttons, whoever is asked answers in words, also where no agent hears them.
@@ -784,7 +790,7 @@ async fn a_decision_can_be_written_where_no_agent_hears_it() {
     );
     let answer = saying(&format!("/answer {} 1", id.code()), direct("olga", "a2"));
     assert_eq!(host.tell(answer).await, format!("host: {CONNECTED}"));
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     assert_eq!(host.open().await, []);
     assert_eq!(host.count("SELECT count(*) FROM approvals"), 1);
 }

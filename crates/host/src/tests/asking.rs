@@ -96,7 +96,7 @@ async fn defect_29_an_answer_that_comes_too_late_wakes_nobody() {
     assert_eq!(host.choose("ann", question.id, 0).await, over);
     let open = "SELECT count(*) FROM questions WHERE status = 'open'";
     assert_eq!(host.count(open), 0);
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     assert_eq!(host.runtime().specs().len(), 1);
 }
 
@@ -113,7 +113,7 @@ async fn an_answer_to_a_conversation_that_is_over_wakes_nobody() {
         answered,
         refused("The conversation that asked this is over.")
     );
-    assert_eq!(host.in_file(session), ["m1"]);
+    assert_eq!(host.in_file(session).await, ["m1"]);
     host.advance(Duration::from_mins(1));
     assert_eq!(host.runtime().specs().len(), 1);
 }

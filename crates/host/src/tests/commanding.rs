@@ -363,7 +363,7 @@ async fn a_command_that_is_offered_again_is_done_once() {
     let again = host.hand_over(new()).await.unwrap();
     assert_eq!(again, Accepted::Duplicate);
     let fresh = host.sessions().await[1];
-    assert_eq!(host.in_file(fresh), ["m2"]);
+    assert_eq!(host.in_file(fresh).await, ["m2"]);
     let row = host.store().session(fresh).await.unwrap().unwrap();
     assert_eq!(row.closed_at, None);
 }
@@ -402,7 +402,7 @@ async fn an_answer_to_no_question_is_told_so() {
     ] {
         host.heard(saying(text, direct("ann", id))).await;
     }
-    assert_eq!(host.in_file(host.session().await), ["a3", "a4", "a5"]);
+    assert_eq!(host.in_file(host.session().await).await, ["a3", "a4", "a5"]);
 }
 
 #[tokio::test]
@@ -432,7 +432,7 @@ async fn a_command_in_a_group_is_one_only_if_it_is_meant_for_the_bot() {
     // Not addressed: it is what any other message is.
     let host = Host::new(&in_group()).await;
     host.heard(saying("/status", said("ann", "m1"))).await;
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     assert_eq!(host.platform().sends(), []);
     let host = Host::new(&heard("public", "engage = \"mention\"")).await;
     let event = saying("/status", said("ann", "m1"));

@@ -83,12 +83,12 @@ async fn an_end_is_told_once_also_by_the_next_host() {
     let host = host.stop().await.start().await;
     host.until_told(seq).await;
     host.until_seen(&address("c"), 2).await;
-    let notes = host.in_file(host.session().await);
+    let notes = host.in_file(host.session().await).await;
     assert_eq!(notes.len(), 2, "{notes:?}");
     // And no other host after that.
     let host = host.stop().await.start().await;
     host.stored("m2").await;
-    assert_eq!(host.in_file(host.session().await).len(), 3);
+    assert_eq!(host.in_file(host.session().await).await.len(), 3);
     assert_eq!(host.seen(&address("c")).len(), 2);
 }
 

@@ -4,7 +4,7 @@ use anchorhold_core::{
     access::Role,
     ids::{SessionId, ThreadId},
 };
-use anchorhold_sessiondb::{Chat, Inbound, NewInbound};
+use anchorhold_store::ingest::{Entered, Entry};
 
 use super::*;
 use crate::tests::people::{asked, both_hear, heard, said, taken, threaded};
@@ -22,41 +22,18 @@ async fn defect_23_a_replay_reaches_only_who_has_not_heard_the_message() {
     host.grant("olga", Role::Owner).await;
     host.member("eve", "helper").await;
     host.heard(asked("eve", "m1")).await;
-    assert_eq!(host.in_file(host.session_of("helper").await), ["m1"]);
+    assert_eq!(host.in_file(host.session_of("helper").await).await, ["m1"]);
     let card = host.card("olga").await;
     let said = host.choose("olga", card.id, 0).await;
     assert_eq!(said, taken("The person is let in."));
     for agent in ["helper", "second"] {
         let session = host.session_of(agent).await;
-        assert_eq!(host.in_file(session), ["m1"], "{agent}");
+        assert_eq!(host.in_file(session).await, ["m1"], "{agent}");
     }
     assert_eq!(host.count("SELECT count(*) FROM messages"), 2);
     let again = host.hand_over(asked("eve", "m1")).await.unwrap();
     assert_eq!(again, Accepted::Duplicate);
     assert_eq!(host.dropped().await, Vec::<String>::new());
-}
-
-/// Only appends a message to one session's file, as a host does that dies in mid fan-out.
-fn only_append(host: &Host, session: SessionId, event: &InboundEvent) {
-    let chat = Chat {
-        channel: "one".to_owned(),
-        sender: event.sender.handle.as_str().to_owned(),
-        sender_name: None,
-        text: event.text.clone(),
-        sent_at: event.sent_at,
-        reply_to: None,
-        files: Vec::new(),
-    };
-    let message = NewInbound {
-        address: &event.address,
-        platform_id: &event.message_id,
-        triggers: true,
-        fresh_only: None,
-        payload: Inbound::Chat(chat),
-        attachments: &[],
-    };
-    let files = host.graph.base.files(session);
-    files.append(message, host.graph.base.now()).unwrap();
 }
 
 #[tokio::test]
@@ -65,21 +42,28 @@ async fn defect_23_what_came_to_one_of_two_agents_comes_to_the_other_when_it_is_
     host.stored("m1").await;
     let helper = host.session_of("helper").await;
     let second = host.session_of("second").await;
+    // One that has a message is no reason to keep it from the other.
     for (session, id) in [(helper, "m2"), (second, "m3")] {
-        only_append(&host, session, &event(id));
+        let said = journal::message(&host.graph.base, session, &event(id));
+        let entered = host.store().enter(&[Entry::Messages(vec![said])]).await;
+        assert!(matches!(entered.unwrap()[..], [Entered::Now(_)]), "{id}");
         host.stored(id).await;
     }
-    // Nor is it lost where it came to both and is on no record.
-    host.break_table("INSERT", "messages").await;
+    // It comes to both or to none.
+    host.break_table("INSERT", "journal").await;
     let failed = host.hand_over(event("m4")).await;
     assert!(
         matches!(failed, Err(IntakeError::Unavailable(_))),
         "{failed:?}"
     );
+    assert_eq!(host.count("SELECT count(*) FROM messages"), 6);
     host.mend_table().await;
     host.stored("m4").await;
     for session in [helper, second] {
-        assert_eq!(host.in_file(session), ["m1", "m2", "m3", "m4"]);
+        assert_eq!(host.in_file(session).await.last().unwrap(), "m4");
+        let rows = host.store().journal(session, 0, 100).await.unwrap();
+        let names: Vec<String> = rows.iter().map(|row| row.name.to_string()).collect();
+        assert_eq!(names, ["m1", "m2", "m3", "m4"]);
     }
     assert_eq!(host.count("SELECT count(*) FROM messages"), 8);
 }
@@ -124,7 +108,12 @@ async fn defect_27_an_agent_follows_a_thread_and_not_its_neighbours() {
         for row in host.store().group_sessions(group).await.unwrap() {
             let session: SessionId = row.session.id;
             let thread = row.session.key.thread.map(|thread| thread.to_string());
-            for (id, seq) in host.in_file(session).into_iter().zip((2..).step_by(2)) {
+            for (id, seq) in host
+                .in_file(session)
+                .await
+                .into_iter()
+                .zip((2..).step_by(2))
+            {
                 let message = host.store().message(session, seq).await.unwrap().unwrap();
                 let place = thread.clone().unwrap_or_default();
                 let wakes = message.status == MessageStatus::Pending;
@@ -208,8 +197,8 @@ async fn defect_32_a_shared_session_is_found_by_its_key_and_not_by_its_age() {
     }
     let sessions = host.sessions().await;
     assert_eq!(sessions.len(), 2);
-    assert_eq!(host.in_file(sessions[0]), ["m1", "m2", "m3"]);
-    assert_eq!(host.in_file(sessions[1]), ["m1"]);
+    assert_eq!(host.in_file(sessions[0]).await, ["m1", "m2", "m3"]);
+    assert_eq!(host.in_file(sessions[1]).await, ["m1"]);
 
     // Each is answered where it was asked.
     for _ in 0..2 {
@@ -231,7 +220,7 @@ async fn the_same_id_in_two_chats_is_two_messages() {
         let taken = host.hand_over(event_in(place, "m1")).await.unwrap();
         assert_eq!(taken, Accepted::Stored, "{place}");
     }
-    assert_eq!(host.in_file(host.session().await), ["m1", "m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1", "m1"]);
 }
 
 #[tokio::test]
@@ -246,7 +235,7 @@ async fn defect_47_two_messages_at_once_make_one_session() {
         assert_eq!(taken.unwrap(), Accepted::Stored);
     }
     for agent in ["helper", "second"] {
-        let mut kept = host.in_file(host.session_of(agent).await);
+        let mut kept = host.in_file(host.session_of(agent).await).await;
         kept.sort();
         assert_eq!(kept, ["m1", "m2", "m3"], "{agent}");
     }
@@ -260,7 +249,7 @@ async fn the_same_message_twice_at_once_is_one() {
     taken.sort();
     assert_eq!(taken, ["Duplicate", "Stored"]);
     for agent in ["helper", "second"] {
-        assert_eq!(host.in_file(host.session_of(agent).await), ["m1"]);
+        assert_eq!(host.in_file(host.session_of(agent).await).await, ["m1"]);
     }
     assert_eq!(host.count("SELECT count(*) FROM messages"), 2);
 }

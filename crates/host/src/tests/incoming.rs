@@ -6,23 +6,12 @@ use anchorhold_runner::runtime::Runtime;
 
 use super::*;
 
-/// The platform's ids of what is in a session's file.
-fn in_file(host: &Host, session: SessionId) -> Vec<String> {
-    let rows = host
-        .graph
-        .base
-        .files(session)
-        .inbound_after(0, 100)
-        .unwrap();
-    rows.iter().map(|row| row.platform_id.to_string()).collect()
-}
-
 #[tokio::test]
 async fn a_message_is_kept_before_it_is_accepted_and_answered_once() {
     let mut host = Host::new(PLAIN).await;
     host.stored("m1").await;
     let session = host.session().await;
-    assert_eq!(in_file(&host, session), ["m1"]);
+    assert_eq!(host.in_file(session).await, ["m1"]);
     assert_eq!(host.message(2).await.status, MessageStatus::Pending);
 
     let mut inside = host.enter().await;
@@ -33,7 +22,7 @@ async fn a_message_is_kept_before_it_is_accepted_and_answered_once() {
 
     let again = host.hand_over(event("m1")).await.unwrap();
     assert_eq!(again, Accepted::Duplicate);
-    assert_eq!(in_file(&host, session), ["m1"]);
+    assert_eq!(host.in_file(session).await, ["m1"]);
     assert_eq!(inside.texts(), Vec::<String>::new());
     assert_eq!(host.seen(&address("c")), ["agent: re text of m1"]);
     assert_eq!(host.platform().sends().len(), 1);
@@ -69,63 +58,6 @@ async fn a_store_that_fails_acknowledges_nothing_and_loses_nothing() {
     inside.answer();
     let seen = host.until_seen(&address("c"), 1).await;
     assert_eq!(seen, ["agent: re text of m1"]);
-}
-
-#[tokio::test]
-async fn a_session_file_that_is_broken_acknowledges_nothing() {
-    let host = Host::new(PLAIN).await;
-    host.stored("m1").await;
-    let files = host.graph.base.files(host.session().await);
-    fs::write(files.in_dir().join("inbound.db"), "no database").unwrap();
-    let taken = host.hand_over(event("m2")).await;
-    assert!(
-        matches!(taken, Err(IntakeError::Unavailable(_))),
-        "{taken:?}"
-    );
-    let (channel, chat, id) = (one(), chat("c"), platform_id("m2"));
-    assert!(!host.store().event_seen(&channel, &chat, &id).await.unwrap());
-    // Other conversations have files of their own.
-    let other = host.hand_over(event_in("d", "m1")).await.unwrap();
-    assert_eq!(other, Accepted::Stored);
-}
-
-/// Of two agents that hear a message, one has a session whose file can't be used.
-async fn check_fan_out(broken: usize) {
-    let mut host = Host::new(FAN_OUT).await;
-    host.stored("m1").await;
-    let first = host.enter().await;
-    let second = host.enter().await;
-    let mut inside = if first.id.session == host.sessions().await[broken] {
-        fs::write(first.in_dir.join("inbound.db"), "no database").unwrap();
-        second
-    } else {
-        fs::write(second.in_dir.join("inbound.db"), "no database").unwrap();
-        first
-    };
-    host.stored("m2").await;
-    assert_eq!(inside.texts(), ["text of m1", "text of m2"], "{broken}");
-    inside.answer();
-    let mut seen = host.until_seen(&address("c"), 3).await;
-    seen.sort();
-    assert_eq!(
-        seen,
-        [
-            "agent: re text of m1",
-            "agent: re text of m2",
-            "host: Your message could not be answered: the agent's files were damaged",
-        ],
-        "{broken}"
-    );
-    let faulted = host.store().faulted_sessions(10).await.unwrap();
-    assert_eq!(faulted, [host.sessions().await[broken]], "{broken}");
-    let again = host.hand_over(event("m2")).await.unwrap();
-    assert_eq!(again, Accepted::Duplicate, "{broken}");
-}
-
-#[tokio::test]
-async fn an_agent_with_a_broken_file_keeps_nothing_from_the_others() {
-    check_fan_out(0).await;
-    check_fan_out(1).await;
 }
 
 async fn check_declined((channel, wiring): (&str, &str), event: InboundEvent, expect: &str) {
@@ -221,7 +153,7 @@ async fn defect_48_nobody_waits_for_the_start_of_a_sandbox() {
         assert_eq!(taken.unwrap().unwrap(), Accepted::Stored);
     }
     for session in host.sessions().await {
-        assert_eq!(in_file(&host, session), ["m1", "m2"]);
+        assert_eq!(host.in_file(session).await, ["m1", "m2"]);
     }
     assert_eq!(host.runtime().specs(), []);
     gate.open();
@@ -231,7 +163,7 @@ async fn defect_48_nobody_waits_for_the_start_of_a_sandbox() {
 }
 
 #[tokio::test]
-async fn a_message_is_known_for_a_duplicate_for_two_weeks_and_then_by_its_sessions_file() {
+async fn a_message_is_known_for_a_duplicate_for_two_weeks_and_then_by_its_session() {
     let mut host = Host::new(PLAIN).await;
     host.stored("m1").await;
     host.enter().await.answer();
@@ -253,9 +185,9 @@ async fn a_message_is_known_for_a_duplicate_for_two_weeks_and_then_by_its_sessio
         (!known(&host).await).then_some(())
     })
     .await;
-    // Even then the session's own file knows it.
+    // Even then its session knows it.
     host.stored("m1").await;
-    assert_eq!(in_file(&host, host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     // Nothing is owed, and the sandbox is not taken for one that has work.
     let session = host.session().await;
     until("it is idle again or gone", async || {

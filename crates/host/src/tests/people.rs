@@ -250,13 +250,6 @@ impl Host {
         rows.map(Result::unwrap).collect()
     }
 
-    /// The platform's ids of what is in a session's file.
-    pub(super) fn in_file(&self, session: SessionId) -> Vec<String> {
-        let files = self.graph.base.files(session);
-        let rows = files.inbound_after(0, 100).unwrap();
-        rows.iter().map(|row| row.platform_id.to_string()).collect()
-    }
-
     /// The one session of an agent.
     pub(super) async fn session_of(&self, folder: &str) -> SessionId {
         let group = self.agent(folder).await.id;

@@ -99,7 +99,7 @@ async fn a_restart_without_a_sandbox_wakes_nobody() {
     host.let_go(inside).await;
     assert_eq!(restart(&host, Some("hello")).await, none);
     host.advance(Duration::from_secs(2));
-    assert_eq!(host.in_file(host.session().await), ["m1"]);
+    assert_eq!(host.in_file(host.session().await).await, ["m1"]);
     assert_eq!(host.runtime().specs().len(), 1);
 }
 

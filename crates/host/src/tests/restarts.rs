@@ -1,71 +1,25 @@
 //! A host ends at any point, and the next one goes on from what is on disk.
 
-use anchorhold_channel::Accepted;
 use anchorhold_core::{
     entity::{DeliveryStatus, MessageStatus},
     sandbox::{ExitStatus, Generation},
 };
 use anchorhold_sessiondb::{
-    Chat, HostSide, Inbound, NewInbound, RunnerSide,
+    HostSide, RunnerSide,
     progress::{self, Progress},
 };
 use anchorhold_store::Durability;
 
 use super::*;
 
-fn files(bench: &Bench, session: SessionId) -> HostSide {
+pub(super) fn files(bench: &Bench, session: SessionId) -> HostSide {
     let data = bench.path("data").canonicalize_utf8().unwrap();
     HostSide::at(&data.join("sessions").join(session.to_string()))
 }
 
-async fn store(bench: &Bench) -> Store {
+pub(super) async fn store(bench: &Bench) -> Store {
     let path = bench.path("data").join("anchorhold.db");
     Store::open(path.as_std_path()).await.unwrap()
-}
-
-#[tokio::test]
-async fn a_message_that_was_only_appended_is_adopted_and_answered_once() {
-    let mut host = Host::new(PLAIN).await;
-    host.stored("m1").await;
-    let session = host.session().await;
-    host.enter().await.answer();
-    host.until_seen(&address("c"), 1).await;
-    let bench = host.stop().await;
-
-    // The host dies here, between the file and the record.
-    let event = event("m2");
-    let chat = Chat {
-        channel: "one".to_owned(),
-        sender: event.sender.handle.as_str().to_owned(),
-        sender_name: None,
-        text: event.text.clone(),
-        sent_at: event.sent_at,
-        reply_to: None,
-        files: Vec::new(),
-    };
-    let message = NewInbound {
-        address: &event.address,
-        platform_id: &event.message_id,
-        triggers: true,
-        fresh_only: None,
-        payload: Inbound::Chat(chat),
-        attachments: &[],
-    };
-    let appended = files(&bench, session)
-        .append(message, bench.clock.now())
-        .unwrap();
-    assert_eq!((appended.seq.get(), appended.fresh), (4, true));
-
-    let mut host = bench.start().await;
-    let mut inside = host.enter().await;
-    assert_eq!(inside.texts(), ["text of m2"]);
-    // The platform, which was never told, offers it again.
-    assert_eq!(host.hand_over(event).await.unwrap(), Accepted::Stored);
-    inside.answer();
-    host.until_status(4, MessageStatus::Done).await;
-    assert_eq!(inside.texts(), Vec::<String>::new());
-    let seen = host.until_seen(&address("c"), 2).await;
-    assert_eq!(seen, ["agent: re text of m1", "agent: re text of m2"]);
 }
 
 #[tokio::test]

@@ -1,10 +1,7 @@
 //! What is offered to a turn, to a running turn, and what never is.
 
 use super::*;
-use crate::{
-    Answer, CONTEXT_AGE_LIMIT, CONTEXT_BYTES_LIMIT, CONTEXT_ROWS_LIMIT, Control, HandledState,
-    Note, Offer,
-};
+use crate::{Answer, Control, HandledState, Note, Offer};
 
 const STOP: Inbound = Inbound::Control(Control::Stop);
 const COMPACT: Inbound = Inbound::Control(Control::Compact);
@@ -44,7 +41,7 @@ fn defect_27_context_does_not_engage_a_warm_agent() {
     let first = bench.say("m1", "hello");
     let mut runner = bench.runner(1);
     runner.claim(&[first], at(2_000)).unwrap();
-    let aside = bench.overhear("c1", "aside", at(1_000)).seq;
+    let aside = bench.overhear("c1", "aside", at(1_000));
     let nothing = Offer::default();
     assert_eq!(runner.follow_ups(20, at(2_000)).unwrap(), nothing);
     runner.finish(&answers(&[first]), at(2_000)).unwrap();
@@ -69,8 +66,9 @@ fn defect_29_a_late_answer_is_consumed_once() {
         sender_name: None,
         answered_at: at(900),
     });
-    let seq = bench.tell("answer-3", answer.clone(), None);
-    assert_eq!(bench.tell("answer-3", answer.clone(), None), seq);
+    let seq = bench.tell("answer-3", &answer, None);
+    let again = bench.row("answer-3", seq, &answer);
+    bench.host.feed(&[again], &[]).unwrap();
     let mut runner = bench.runner(1);
     let offer = runner.offer(20, at(2_000)).unwrap();
     assert_eq!((offer.rows.len(), &offer.rows[0].payload), (1, &answer));
@@ -86,7 +84,7 @@ fn defect_29_a_late_answer_is_consumed_once() {
 #[test]
 fn what_is_for_a_fresh_sandbox_is_not_seen_by_the_old_one_and_blocks_nothing() {
     let bench = Bench::new();
-    let restarted = bench.tell("r1", note("you were restarted"), Some(4));
+    let restarted = bench.tell("r1", &note("you were restarted"), Some(4));
     let said = bench.say("m1", "hello");
     for generation in [3, 4] {
         let offer = bench.runner(generation).offer(20, at(2_000)).unwrap();
@@ -103,72 +101,12 @@ fn what_is_for_a_fresh_sandbox_is_not_seen_by_the_old_one_and_blocks_nothing() {
 }
 
 #[test]
-fn context_is_bounded_in_number_where_it_is_stored() {
-    let bench = Bench::new();
-    let said: Vec<Appended> = (0..130)
-        .map(|n| bench.overhear(&format!("c{n}"), "aside", at(1_000)))
-        .collect();
-    let all: Vec<Seq> = said.iter().map(|appended| appended.seq).collect();
-    for (n, appended) in said.iter().enumerate() {
-        let expect = n
-            .checked_sub(CONTEXT_ROWS_LIMIT)
-            .map(|oldest| all[oldest])
-            .into_iter()
-            .collect::<Vec<_>>();
-        assert_eq!(appended.closed, expect, "{n}");
-    }
-    let trigger = bench.say("m1", "you there?");
-    bench.overhear("after", "later aside", at(1_000));
-    assert_eq!(still_open(&bench).len(), CONTEXT_ROWS_LIMIT + 1);
-    let offer = bench.runner(1).offer(20, at(2_000)).unwrap();
-    assert_eq!(seqs(&offer), [&all[31..], &[trigger]].concat());
-    assert_eq!(offer.surplus, vec![]);
-    // Told once: appending it again closes nothing.
-    assert_eq!(bench.overhear("after", "x", at(1_000)).closed, vec![]);
-}
-
-#[test]
-fn context_is_bounded_in_bytes_and_the_newest_stays() {
-    let bench = Bench::new();
-    let big = "x".repeat(CONTEXT_BYTES_LIMIT / 2 - 1_000);
-    let first = bench.overhear("c1", &big, at(1_000));
-    let second = bench.overhear("c2", &big, at(1_000));
-    assert_eq!((&first.closed, &second.closed), (&vec![], &vec![]));
-    let third = bench.overhear("c3", &big, at(1_000));
-    assert_eq!(third.closed, [first.seq]);
-    // One that is too large alone takes no place, nor does what is older than it keep one.
-    let huge = bench.overhear("c4", &"x".repeat(CONTEXT_BYTES_LIMIT), at(1_000));
-    assert_eq!(huge.closed, [second.seq, third.seq, huge.seq]);
-    assert_eq!(still_open(&bench), vec![]);
-}
-
-#[test]
-fn context_is_bounded_in_age_and_messages_are_not() {
-    let bench = Bench::new();
-    let week = jiff::SignedDuration::try_from(CONTEXT_AGE_LIMIT).unwrap();
-    let waiting = bench.say("m0", "hello");
-    let old = bench.overhear("c1", "aside", at(1_000)).seq;
-    let kept = bench.overhear("c2", "aside", at(2_000)).seq;
-    let new = bench.overhear("c3", "aside", at(1_001) + week);
-    assert_eq!(new.closed, [old]);
-    let trigger = bench.say("m1", "you there?");
-    let mut runner = bench.runner(1);
-    let offer = runner.offer(20, at(2_001) + week).unwrap();
-    assert_eq!(seqs(&offer), [waiting, new.seq, trigger]);
-    assert_eq!(offer.surplus, [kept]);
-}
-
-#[test]
-fn an_offer_bounds_context_that_an_older_host_left() {
+fn an_offer_bounds_context_that_the_host_left() {
     let bench = Bench::new();
     let context: Vec<Seq> = (0..130)
-        .map(|n| bench.overhear(&format!("c{n}"), "aside", at(1_000)).seq)
+        .map(|n| bench.overhear(&format!("c{n}"), "aside", at(1_000)))
         .collect();
     let trigger = bench.say("m1", "you there?");
-    #[expect(clippy::disallowed_methods, reason = "plays an older host")]
-    let raw = rusqlite::Connection::open(bench.host.in_dir().join("inbound.db")).unwrap();
-    raw.execute("UPDATE messages SET status = 'open'", [])
-        .unwrap();
     let offer = bench.runner(1).offer(20, at(2_000)).unwrap();
     assert_eq!(offer.surplus, context[..30]);
     assert_eq!(seqs(&offer), [&context[30..], &[trigger]].concat());
@@ -181,7 +119,7 @@ fn a_running_turn_is_offered_what_came_since_and_not_what_it_has() {
     let mut runner = bench.runner(1);
     runner.claim(&[first], at(2_000)).unwrap();
     assert_eq!(runner.follow_ups(20, at(2_000)).unwrap(), Offer::default());
-    let aside = bench.overhear("c1", "aside", at(1_000)).seq;
+    let aside = bench.overhear("c1", "aside", at(1_000));
     let more: Vec<Seq> = (0..3).map(|n| bench.say(&format!("f{n}"), "x")).collect();
     let offer = runner.follow_ups(2, at(2_000)).unwrap();
     assert_eq!(seqs(&offer), [aside, more[0], more[1]]);
@@ -206,8 +144,8 @@ fn a_running_turn_is_not_offered_what_has_to_wait_nor_anything_after_it() {
         bench.host.reschedule(&[(seq, 0, at(9_000))]).unwrap();
         seq
     };
-    let compact: fn(&Bench) -> Seq = |bench| bench.tell("compact", COMPACT, None);
-    let stop: fn(&Bench) -> Seq = |bench| bench.tell("stop", STOP, None);
+    let compact: fn(&Bench) -> Seq = |bench| bench.tell("compact", &COMPACT, None);
+    let stop: fn(&Bench) -> Seq = |bench| bench.tell("stop", &STOP, None);
     for (name, barrier) in [
         ("tried", tried),
         ("waits", waits),
@@ -249,7 +187,7 @@ fn a_stop_comes_before_everything_and_ends_what_died_before_it() {
     let died = bench.say("m1", "one");
     let fresh = bench.say("m2", "two");
     bench.host.reschedule(&[(died, 1, at(9_000))]).unwrap();
-    let stop = bench.tell("stop", STOP, None);
+    let stop = bench.tell("stop", &STOP, None);
     let after = bench.say("m3", "three");
     bench.host.reschedule(&[(after, 1, at(9_000))]).unwrap();
     let mut runner = bench.runner(2);
@@ -284,7 +222,7 @@ fn a_compaction_waits_for_what_was_said_before_it_and_holds_back_what_was_said_a
     let bench = Bench::new();
     bench.overhear("c1", "aside", at(1_000));
     let before = bench.say("m1", "one");
-    let compact = bench.tell("compact", COMPACT, None);
+    let compact = bench.tell("compact", &COMPACT, None);
     let after = bench.say("m2", "two");
     let mut runner = bench.runner(1);
     let offer = runner.offer(20, at(2_000)).unwrap();

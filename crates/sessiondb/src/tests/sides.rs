@@ -54,23 +54,6 @@ fn a_message_goes_in_and_its_answer_comes_out_once() {
 }
 
 #[test]
-fn the_same_message_twice_is_one_message() {
-    let bench = Bench::new();
-    let first = bench.say("m1", "hello");
-    assert_eq!(bench.say("m1", "hello"), first);
-    assert_eq!(bench.say("m2", "more").get(), first.get() + 2);
-    let metas = bench.host.inbound_after(0, 10).unwrap();
-    assert_eq!(
-        metas.iter().map(|m| m.seq.get()).collect::<Vec<_>>(),
-        [2, 4]
-    );
-    assert_eq!(
-        (&metas[0].address, metas[0].open, metas[0].triggers),
-        (&bench.address, true, true)
-    );
-}
-
-#[test]
 fn thirty_messages_are_offered_oldest_first_in_batches() {
     let bench = Bench::new();
     let seqs: Vec<Seq> = (0..30).map(|n| bench.say(&format!("m{n}"), "x")).collect();

@@ -91,7 +91,7 @@ async fn what_is_said_in_answer_to_a_word_about_an_end_is_known_for_it() {
     store.end_told(id, &told, at(6)).await.unwrap();
     let note = message(session, 4);
     let asked = note.id;
-    store.adopt_messages(&[note]).await.unwrap();
+    store.put_messages(&[note]).await.unwrap();
     let mut said = pulled(5, address("chat", None));
     said.delivery.in_reply_to = Some(asked);
     let answer = said.delivery.id;

@@ -1,20 +1,46 @@
-use anchorhold_core::{entity::MessageStatus, ids::Handle, route::Reason};
+use anchorhold_core::{
+    context::CONTEXT_ROWS_LIMIT,
+    entity::MessageStatus,
+    ids::{Handle, MessageId, SessionId},
+    order::JUMP_LIMIT,
+    route::Reason,
+};
 
 use crate::{
     Disposition,
-    ingest::{EventOutcome, EventRecord, MessageRole, NewMessage, Recorded},
-    tests::fixture::{Place, at, bytes, event, message, platform_id},
+    ingest::{Entered, Entry, EventOutcome, EventRecord, Key, MessageRole, NewMessage, Tracked},
+    tests::fixture::{Place, at, body, bytes, event, message, platform_id},
 };
 
+/// A message that asks for no number; `n` tells it from others.
+fn unnumbered(session: SessionId, n: i64) -> NewMessage {
+    NewMessage {
+        reserved: None,
+        ..message(session, n)
+    }
+}
+
+fn now(seq: i64) -> Tracked {
+    Tracked {
+        seq,
+        fresh: true,
+        surplus: Vec::new(),
+    }
+}
+
+async fn enter(place: &Place, entry: Entry) -> Entered {
+    place.store.enter(&[entry]).await.unwrap().remove(0)
+}
+
 #[tokio::test]
-async fn an_event_that_comes_twice_is_recorded_once() {
+async fn he_68502_an_event_that_comes_twice_is_recorded_once() {
     let place = Place::new().await;
     let (a, b) = (place.session(1, "a").await, place.session(2, "b").await);
     let context = NewMessage {
         role: MessageRole::Context,
-        ..message(b, 4)
+        ..unnumbered(b, 4)
     };
-    let event = event(7, vec![message(a, 2), context]);
+    let event = event(7, vec![unnumbered(a, 2), context]);
     let seen = async |place: &Place| {
         let address = &event.address;
         place
@@ -24,105 +50,193 @@ async fn an_event_that_comes_twice_is_recorded_once() {
             .unwrap()
     };
     assert!(!seen(&place).await);
-    assert_eq!(
-        place.store.record_event(&event).await.unwrap(),
-        Recorded::New
-    );
-    // Handed over again, with numbers and ids as a new try would have them.
+    let entered = enter(&place, Entry::Event(event.clone())).await;
+    assert_eq!(entered, Entered::Now(vec![now(2), now(2)]));
+    // Handed over again, with ids as a new try would have them, also twice at once.
     let again = EventRecord {
-        messages: vec![message(a, 6), message(b, 8)],
+        messages: vec![unnumbered(a, 6), unnumbered(b, 8)],
         ..event.clone()
     };
     let place = place.reopen().await;
     assert!(seen(&place).await);
+    let again = [Entry::Event(again.clone()), Entry::Event(again)];
     assert_eq!(
-        place.store.record_event(&again).await.unwrap(),
-        Recorded::Duplicate
+        place.store.enter(&again).await.unwrap(),
+        [Entered::Duplicate, Entered::Duplicate]
     );
     assert_eq!(place.number("SELECT COUNT(*) FROM messages").await, 2);
+    assert_eq!(place.number("SELECT COUNT(*) FROM journal").await, 2);
     let due = place.store.message(a, 2).await.unwrap().unwrap();
     assert_eq!(
         (due.status, due.next_at, due.due_since),
         (MessageStatus::Pending, Some(at(2)), Some(at(2)))
     );
-    let kept = place.store.message(b, 4).await.unwrap().unwrap();
+    let kept = place.store.message(b, 2).await.unwrap().unwrap();
     assert_eq!((kept.status, kept.next_at), (MessageStatus::Context, None));
-    assert_eq!(place.store.session(b).await.unwrap().unwrap().in_seq, 4);
+    assert_eq!(place.store.session(b).await.unwrap().unwrap().in_seq, 2);
 }
 
 #[tokio::test]
-async fn a_crash_between_the_session_file_and_the_record_ends_in_one_message() {
+async fn what_comes_together_is_entered_together_in_its_order() {
+    let place = Place::new().await;
+    let (a, b) = (place.session(1, "a").await, place.session(2, "b").await);
+    let entries = [
+        Entry::Event(event(1, vec![unnumbered(a, 1), unnumbered(b, 1)])),
+        Entry::Messages(vec![unnumbered(a, 2)]),
+        // The same event again, before the first one is durable.
+        Entry::Event(event(1, vec![unnumbered(a, 3)])),
+        Entry::Event(event(4, vec![unnumbered(a, 4)])),
+    ];
+    assert_eq!(
+        place.store.enter(&entries).await.unwrap(),
+        [
+            Entered::Now(vec![now(2), now(2)]),
+            Entered::Now(vec![now(4)]),
+            Entered::Duplicate,
+            Entered::Now(vec![now(6)]),
+        ]
+    );
+    assert_eq!(place.store.session(a).await.unwrap().unwrap().in_seq, 6);
+    // All of it or nothing.
+    let nobody = SessionId::mint(at(1), bytes("nobody"));
+    let entries = [
+        Entry::Event(event(5, vec![unnumbered(a, 5)])),
+        Entry::Event(event(6, vec![unnumbered(nobody, 6)])),
+    ];
+    let error = place.store.enter(&entries).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Refused);
+    assert_eq!(place.number("SELECT COUNT(*) FROM events").await, 2);
+    assert_eq!(place.store.session(a).await.unwrap().unwrap().in_seq, 6);
+}
+
+#[tokio::test]
+async fn a_message_that_a_session_knows_keeps_its_number() {
     let place = Place::new().await;
     let session = place.session(1, "chat").await;
-    // The host died after the append: its start finds the row in the file.
-    let place = place.reopen().await;
-    let found = message(session, 2);
-    assert_eq!(
-        place
-            .store
-            .adopt_messages(std::slice::from_ref(&found))
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        place
-            .store
-            .adopt_messages(std::slice::from_ref(&found))
-            .await
-            .unwrap(),
-        0
-    );
-    // The platform was never told that we have it and hands it over again; the session file
-    // answers with the number that it has.
-    let again = NewMessage {
-        id: anchorhold_core::ids::MessageId::mint(at(9), bytes("again")),
-        ..found.clone()
+    let word = |n| NewMessage {
+        key: Key::Word(platform_id(2)),
+        ..unnumbered(session, n)
     };
-    let event = event(2, vec![again, message(session, 4)]);
+    for (n, entry, seq, fresh) in [
+        (1, unnumbered(session, 2), 2, true),
+        // The ledger forgets earlier than the session does.
+        (
+            2,
+            NewMessage {
+                id: MessageId::mint(at(9), bytes("again")),
+                ..unnumbered(session, 2)
+            },
+            2,
+            false,
+        ),
+        // A word is no message of a platform, whatever its key is.
+        (3, word(3), 4, true),
+        (4, word(4), 4, false),
+    ] {
+        let entered = enter(&place, Entry::Event(event(n, vec![entry]))).await;
+        let expect = Tracked { fresh, ..now(seq) };
+        assert_eq!(entered, Entered::Now(vec![expect]), "{n}");
+    }
+    assert_eq!(place.number("SELECT COUNT(*) FROM journal").await, 2);
     assert_eq!(
-        place.store.record_event(&event).await.unwrap(),
-        Recorded::New
+        place.store.session(session).await.unwrap().unwrap().in_seq,
+        4
     );
-    assert_eq!(
-        place.store.message(session, 2).await.unwrap().unwrap().id,
-        found.id
-    );
-    assert_eq!(place.store.session_work(session).await.unwrap().pending, 2);
 }
 
 #[tokio::test]
-async fn a_number_that_stands_for_something_else_is_refused_and_nothing_is_kept() {
+async fn numbers_are_above_what_the_agent_has_said() {
     let place = Place::new().await;
     let session = place.session(1, "chat").await;
+    let mut n = 0;
+    for (said, seq) in [(0, 2), (5, 6), (3, 8), (8 + JUMP_LIMIT + 1, 10)] {
+        n += 1;
+        let message = NewMessage {
+            said,
+            ..unnumbered(session, n)
+        };
+        let entered = enter(&place, Entry::Messages(vec![message])).await;
+        assert_eq!(entered, Entered::Now(vec![now(seq)]), "{said}");
+    }
     place
-        .store
-        .adopt_messages(&[message(session, 2)])
+        .sql("UPDATE sessions SET out_cursor = 21")
         .await
         .unwrap();
-    let other = NewMessage {
-        id: message(session, 99).id,
-        platform_message_id: Some(platform_id(5)),
-        ..message(session, 2)
-    };
-    let event = event(5, vec![message(session, 4), other]);
-    let error = place.store.record_event(&event).await.unwrap_err();
-    assert_eq!(error.disposition(), Disposition::Refused);
-    assert_eq!(place.store.message(session, 4).await.unwrap(), None);
-    assert_eq!(place.number("SELECT COUNT(*) FROM events").await, 0);
+    let entered = enter(&place, Entry::Messages(vec![unnumbered(session, 9)])).await;
+    assert_eq!(entered, Entered::Now(vec![now(22)]));
 }
 
 #[tokio::test]
-async fn messages_of_the_host_itself_have_no_platform_id() {
+async fn a_reserved_number_is_good_until_a_higher_one_is_given() {
     let place = Place::new().await;
     let session = place.session(1, "chat").await;
-    let own = |seq| NewMessage {
-        platform_message_id: None,
-        ..message(session, seq)
+    let with = |seq| NewMessage {
+        reserved: Some(seq),
+        ..unnumbered(session, seq)
     };
-    let both = [own(2), own(4)];
-    assert_eq!(place.store.adopt_messages(&both).await.unwrap(), 2);
-    assert_eq!(place.store.adopt_messages(&both).await.unwrap(), 0);
+    let seq = place.store.reserve(session, 0).await.unwrap();
+    assert_eq!(seq, 2);
+    let entered = enter(&place, Entry::Event(event(2, vec![with(2)]))).await;
+    assert_eq!(entered, Entered::Now(vec![now(2)]));
+    let seq = place.store.reserve(session, 5).await.unwrap();
+    assert_eq!(seq, 6);
+    let entered = enter(&place, Entry::Messages(vec![unnumbered(session, 4)])).await;
+    assert_eq!(entered, Entered::Now(vec![now(8)]));
+    let late = Entry::Event(event(6, vec![with(6)]));
+    assert_eq!(enter(&place, late).await, Entered::Late);
+    assert_eq!(place.number("SELECT COUNT(*) FROM events").await, 1);
+    let seq = place.store.reserve(session, 0).await.unwrap();
+    let entered = enter(&place, Entry::Event(event(6, vec![with(seq)]))).await;
+    assert_eq!(entered, Entered::Now(vec![now(10)]));
+}
+
+fn overheard(session: SessionId, n: i64, bytes: usize) -> NewMessage {
+    NewMessage {
+        role: MessageRole::Context,
+        body: body(&"x".repeat(bytes)),
+        ..unnumbered(session, n)
+    }
+}
+
+#[tokio::test]
+async fn context_is_bounded_where_it_is_stored_and_the_newest_stays() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    enter(&place, Entry::Messages(vec![unnumbered(session, 1)])).await;
+    let limit = i64::try_from(CONTEXT_ROWS_LIMIT).unwrap();
+    for n in 0..limit + 5 {
+        let entered = enter(&place, Entry::Messages(vec![overheard(session, n + 2, 1)])).await;
+        let seq = n * 2 + 4;
+        let surplus = if n < limit {
+            Vec::new()
+        } else {
+            vec![seq - limit * 2]
+        };
+        let expect = Tracked {
+            surplus,
+            ..now(seq)
+        };
+        assert_eq!(entered, Entered::Now(vec![expect]), "{n}");
+    }
+    // What waits for an answer is no context.
+    let waiting = place.store.message(session, 2).await.unwrap().unwrap();
+    assert_eq!(waiting.status, MessageStatus::Pending);
+    assert_eq!(
+        place.number("SELECT COUNT(*) FROM journal").await,
+        limit + 1
+    );
+    // One that is too large alone takes no place, nor does what is older than it keep one.
+    let entered = enter(
+        &place,
+        Entry::Messages(vec![overheard(session, 900, 70_000)]),
+    )
+    .await;
+    let Entered::Now(tracked) = entered else {
+        panic!("{entered:?}")
+    };
+    assert_eq!(tracked[0].surplus.len(), CONTEXT_ROWS_LIMIT + 1);
+    assert_eq!(tracked[0].surplus.last(), Some(&tracked[0].seq));
+    assert_eq!(place.number("SELECT COUNT(*) FROM journal").await, 1);
 }
 
 #[tokio::test]
@@ -208,7 +322,7 @@ async fn a_message_that_was_declined_can_be_heard_after_all() {
         store.heard_by(group, channel, chat, id).await.unwrap()
     };
     assert!(!heard(here).await);
-    store.adopt_messages(&[message(session, 2)]).await.unwrap();
+    store.put_messages(&[message(session, 2)]).await.unwrap();
     assert!(heard(here).await && !heard(there).await);
     let replayed = async || {
         let id = &declined.message_id;

@@ -38,7 +38,7 @@ async fn a_pull_that_is_repeated_changes_nothing() {
     let session = place.session(1, "chat").await;
     place
         .store
-        .adopt_messages(&[message(session, 2), message(session, 4)])
+        .put_messages(&[message(session, 2), message(session, 4)])
         .await
         .unwrap();
     let first = place

@@ -88,7 +88,7 @@ async fn whatever_comes_in_or_starts_wakes_a_session() {
     let session = place.session(1, "chat").await;
     let store = &place.store;
     assert!(store.rest_session(session, at(9), at(9)).await.unwrap());
-    store.adopt_messages(&[message(session, 2)]).await.unwrap();
+    store.put_messages(&[message(session, 2)]).await.unwrap();
     assert_eq!(dormant_at(&place, session).await, None);
     end(&place, session, 2, at(10)).await;
     assert!(store.rest_session(session, at(99), at(99)).await.unwrap());

@@ -130,7 +130,7 @@ async fn a_session_closes_only_when_it_owes_nothing() {
     let session = place.session(1, "chat").await;
     place
         .store
-        .adopt_messages(&[message(session, 2)])
+        .put_messages(&[message(session, 2)])
         .await
         .unwrap();
     assert!(!place.store.close_session(session, at(3)).await.unwrap());
@@ -192,7 +192,7 @@ async fn what_a_session_has_done_is_counted() {
     let session = place.session(1, "chat").await;
     assert_eq!(store.answered(session).await.unwrap(), Answered::default());
     let messages = [2, 4, 6].map(|seq| message(session, seq));
-    store.adopt_messages(&messages).await.unwrap();
+    store.put_messages(&messages).await.unwrap();
     let why = "five tries".to_owned();
     let ends = [(2, MessageEnd::Done), (4, MessageEnd::Failed { why })];
     let done = Pulled {

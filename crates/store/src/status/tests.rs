@@ -16,7 +16,7 @@ async fn the_figures_are_those_of_what_is_there() {
     let (a, b) = (place.session(1, "a").await, place.session(1, "b").await);
     store.set_fault(b, "damaged", at(1)).await.unwrap();
     store
-        .adopt_messages(&[message(a, 2), message(a, 4), message(b, 6)])
+        .put_messages(&[message(a, 2), message(a, 4), message(b, 6)])
         .await
         .unwrap();
     let failed = store.message(a, 2).await.unwrap().unwrap();

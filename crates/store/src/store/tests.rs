@@ -17,7 +17,7 @@ async fn a_fresh_file_gets_the_schema_and_is_well() {
             health.journal_mode.as_str(),
             &health.problems
         ),
-        (4, "wal", &Vec::new())
+        (5, "wal", &Vec::new())
     );
     assert_eq!(place.number("PRAGMA foreign_keys").await, 1);
     // Opening it again applies nothing.
@@ -73,7 +73,13 @@ async fn power_safe_commits_are_full_and_the_others_normal_again() {
             .await
             .unwrap()
     };
-    // The session is new: its first message will be acknowledged.
+    assert_eq!(mode().await, 1);
+    let event = event(2, vec![message(session, 2)]);
+    place.store.record_event(&event).await.unwrap();
+    assert_eq!(mode().await, 2);
+    place.store.clear_fault(session).await.unwrap();
+    assert_eq!(mode().await, 1);
+    place.store.note_reply(session, 1).await.unwrap();
     assert_eq!(mode().await, 2);
     place.store.clear_fault(session).await.unwrap();
     assert_eq!(mode().await, 1);

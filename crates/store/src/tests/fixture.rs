@@ -22,11 +22,11 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::{
-    Store,
+    Error, Store,
     approvals::{Choice, NewApproval, Pick},
     conversations::NewConversation,
     deliveries::{Delivery, NewDelivery},
-    ingest::{EventOutcome, EventRecord, MessageRole, NewMessage},
+    ingest::{Body, Entered, Entry, EventOutcome, EventRecord, Key, MessageRole, NewMessage},
     people::NewUser,
     pull::PulledDelivery,
     store::Durability,
@@ -201,13 +201,61 @@ pub(crate) fn message(session: SessionId, seq: i64) -> NewMessage {
     NewMessage {
         id: MessageId::mint(at(seq), bytes(&format!("{session} {seq}"))),
         session,
-        seq,
+        reserved: Some(seq),
+        said: 0,
         conversation: None,
         address: address("chat", None),
-        platform_message_id: Some(platform_id(seq)),
+        key: Key::Platform(platform_id(seq)),
         sender: None,
         role: MessageRole::Due(at(seq)),
         created_at: at(seq),
+        body: body(&format!("text {seq}")),
+    }
+}
+
+pub(crate) fn body(text: &str) -> Body {
+    Body {
+        kind: "chat".to_owned(),
+        version: 1,
+        payload: format!("\"{text}\""),
+        fresh_only: None,
+    }
+}
+
+impl Store {
+    /// Enters an event whose messages have the numbers that they ask for.
+    pub(crate) async fn record_event(&self, event: &EventRecord) -> Result<Entered, Error> {
+        for message in &event.messages {
+            self.set_number(message).await;
+        }
+        let mut entered = self.enter(&[Entry::Event(event.clone())]).await?;
+        Ok(entered.remove(0))
+    }
+
+    /// Enters messages with the numbers that they ask for; how many were new.
+    pub(crate) async fn put_messages(&self, messages: &[NewMessage]) -> Result<usize, Error> {
+        let mut fresh = 0;
+        for message in messages {
+            self.set_number(message).await;
+            let entry = Entry::Messages(vec![message.clone()]);
+            for entered in self.enter(&[entry]).await? {
+                let Entered::Now(tracked) = entered else {
+                    panic!("{entered:?}")
+                };
+                fresh += tracked.iter().filter(|one| one.fresh).count();
+            }
+        }
+        Ok(fresh)
+    }
+
+    async fn set_number(&self, message: &NewMessage) {
+        let mut conn = self.writer(Durability::Process).await.unwrap();
+        sqlx::query("UPDATE sessions SET in_seq = COALESCE(?2, in_seq) WHERE id = ?1")
+            .bind(message.session.to_string())
+            .bind(message.reserved)
+            .execute(&mut *conn)
+            .await
+            .unwrap();
     }
 }
 

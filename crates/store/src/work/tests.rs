@@ -1,8 +1,8 @@
 use anchorhold_core::entity::MessageStatus;
 
 use crate::{
-    ingest::{MessageRole, NewMessage},
-    tests::fixture::{Place, address, at, delivery, group, message, oldest},
+    ingest::{Key, MessageRole, NewMessage},
+    tests::fixture::{Place, address, at, delivery, group, message, oldest, platform_id},
     work::{DueSession, MessageRetry, SessionWork},
 };
 
@@ -12,7 +12,7 @@ async fn sessions_are_due_when_a_message_of_theirs_is() {
     let store = &place.store;
     let (a, b) = (place.session(1, "a").await, place.session(1, "b").await);
     store
-        .adopt_messages(&[message(a, 20), message(a, 30), message(b, 10)])
+        .put_messages(&[message(a, 20), message(a, 30), message(b, 10)])
         .await
         .unwrap();
     let due = |session, ms| DueSession {
@@ -46,7 +46,7 @@ async fn a_retry_is_due_only_when_its_time_comes() {
     let place = Place::new().await;
     let store = &place.store;
     let session = place.session(1, "chat").await;
-    store.adopt_messages(&[message(session, 2)]).await.unwrap();
+    store.put_messages(&[message(session, 2)]).await.unwrap();
     let retry = MessageRetry {
         tries: 1,
         next_at: at(100),
@@ -73,7 +73,7 @@ async fn giving_up_tells_the_person_once() {
     let place = Place::new().await;
     let store = &place.store;
     let session = place.session(1, "chat").await;
-    store.adopt_messages(&[message(session, 2)]).await.unwrap();
+    store.put_messages(&[message(session, 2)]).await.unwrap();
     let pending = store.message(session, 2).await.unwrap().unwrap();
     let notice = delivery("sorry", address("chat", None));
     let second = delivery("sorry again", address("chat", None));
@@ -121,7 +121,7 @@ async fn giving_up_and_telling_is_one_thing() {
     let session = place.session(1, "chat").await;
     place
         .store
-        .adopt_messages(&[message(session, 2)])
+        .put_messages(&[message(session, 2)])
         .await
         .unwrap();
     let pending = place.store.message(session, 2).await.unwrap().unwrap();
@@ -144,17 +144,17 @@ async fn a_message_tells_its_platform_id_while_it_is_here() {
     let session = place.session(1, "chat").await;
     let (said, own) = (message(session, 2), message(session, 4));
     let own = NewMessage {
-        platform_message_id: None,
+        key: Key::Word(platform_id(4)),
         ..own
     };
     let gone = message(session, 6).id;
     place
         .store
-        .adopt_messages(&[said.clone(), own.clone()])
+        .put_messages(&[said.clone(), own.clone()])
         .await
         .unwrap();
     for (id, expect) in [
-        (said.id, said.platform_message_id),
+        (said.id, Some(platform_id(2))),
         (own.id, None),
         (gone, None),
     ] {
@@ -172,7 +172,7 @@ async fn a_session_that_is_being_closed_owes_nothing() {
         ..message(session, seq)
     };
     store
-        .adopt_messages(&[message(session, 2), context(4), context(6)])
+        .put_messages(&[message(session, 2), context(4), context(6)])
         .await
         .unwrap();
     // Only what is context ends as context; what is due is not.

@@ -17,11 +17,12 @@ use anchorhold_core::{
     address::Address,
     clock::Clock,
     ids::{ChannelName, ChatId, PlatformMessageId},
+    order,
     sandbox::Generation,
 };
 use anchorhold_sessiondb::{
-    Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
-    NewInbound, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
+    Body, Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
+    JournalRow, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
 };
 use async_trait::async_trait;
 use camino::Utf8Path;
@@ -128,32 +129,37 @@ impl Bench {
             reply_to: None,
             files: Vec::new(),
         };
-        self.tell(Inbound::Chat(chat), triggers)
+        self.tell(&Inbound::Chat(chat), triggers)
     }
 
     /// A person tells the runner what to do.
     pub(super) fn command(&self, command: Control) -> Seq {
-        self.tell(Inbound::Control(command), true)
+        self.tell(&Inbound::Control(command), true)
     }
 
-    pub(super) fn tell(&self, payload: Inbound, triggers: bool) -> Seq {
+    pub(super) fn tell(&self, payload: &Inbound, triggers: bool) -> Seq {
         self.said.set(self.said.get() + 1);
         let address = Address {
             channel: ChannelName::parse("cli").unwrap(),
             chat: ChatId::parse("c1").unwrap(),
             thread: None,
         };
-        let message = NewInbound {
-            address: &address,
-            platform_id: &PlatformMessageId::parse(&self.said.get().to_string()).unwrap(),
+        let highest = self.host.highest_inbound().unwrap();
+        let next = order::next_of_host(highest, self.host.highest_outbound());
+        let row = JournalRow {
+            seq: Seq::new(next).unwrap(),
+            address,
+            platform_id: PlatformMessageId::parse(&self.said.get().to_string()).unwrap(),
             triggers,
-            payload,
-            attachments: &[],
+            tries: 0,
+            due_at: now(),
+            created_at: now(),
             fresh_only: None,
+            body: Body::of(payload).unwrap(),
         };
-        let appended = self.host.append(message, now()).unwrap();
+        self.host.feed(std::slice::from_ref(&row), &[]).unwrap();
         bell::ring(self.host.out_dir());
-        appended.seq
+        row.seq
     }
 
     pub(super) fn runner(&self, generation: u32) -> TurnLoop {

@@ -203,7 +203,7 @@ async fn defect_29_a_late_answer_is_consumed_once() {
         sender_name: None,
         answered_at: now(),
     };
-    bench.tell(Inbound::Answer(answer), true);
+    bench.tell(&Inbound::Answer(answer), true);
     for generation in 1..=2 {
         let pulled = bench.run(bench.runner(generation), 1).await;
         assert_eq!(states(&pulled), [(2, Done)]);

@@ -2,7 +2,7 @@ use anchorhold_core::entity::{DeliveryStatus, MessageStatus};
 
 use crate::{
     deliveries::NewDelivery,
-    ingest::NewMessage,
+    ingest::{Key, NewMessage},
     pull::{EndedMessage, MessageEnd, Pulled},
     tests::fixture::{Place, address, at, event, message, platform_id, pulled},
 };
@@ -21,7 +21,7 @@ async fn the_last_message_is_traced_through_every_agent_that_heard_it() {
     let said = |session, seq, platform| NewMessage {
         conversation: Some(conversation),
         sender: Some(user),
-        platform_message_id: Some(platform_id(platform)),
+        key: Key::Platform(platform_id(platform)),
         ..message(session, seq)
     };
     store

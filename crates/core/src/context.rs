@@ -1,6 +1,6 @@
 //! How much accumulated context a session keeps: what was said without engaging the agent.
 //!
-//! The host bounds what waits in `inbound.db`, the runner what it hands to a turn, by one measure.
+//! The host bounds what waits, the runner what it hands to a turn, by one measure.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub const CONTEXT_AGE_LIMIT: Duration = Duration::from_hours(7 * 24);
 /// Room for context. It is asked from the newest message to the oldest, and once it is full it
 /// stays full, so that what is kept has no gaps.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub struct Room {
     rows: usize,
     bytes: usize,
     since: Timestamp,
@@ -24,7 +24,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn at(now: Timestamp) -> Self {
+    /// All the room there is at `now`.
+    pub fn at(now: Timestamp) -> Self {
         Self {
             rows: CONTEXT_ROWS_LIMIT,
             bytes: CONTEXT_BYTES_LIMIT,
@@ -36,7 +37,7 @@ impl Room {
     }
 
     /// Is there room for a message with a payload of `bytes`, stored at `created_at`?
-    pub(crate) fn takes(&mut self, bytes: usize, created_at: Timestamp) -> bool {
+    pub fn takes(&mut self, bytes: usize, created_at: Timestamp) -> bool {
         let fits = self.rows > 0 && bytes <= self.bytes && created_at >= self.since;
         self.full |= !fits;
         if self.full {
@@ -47,3 +48,6 @@ impl Room {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
