@@ -11,6 +11,7 @@ mod expected;
 mod figure;
 mod filling;
 mod footprint;
+mod intake;
 mod latency;
 mod process;
 mod report;
@@ -34,6 +35,7 @@ use clap::Args;
 use crate::{
     bench::{
         figure::Figure,
+        intake::Into,
         report::{Failure, Machine, Report},
         rig::{Home, Host, Setup},
     },
@@ -85,6 +87,7 @@ enum Measure {
     Burst(Runtime),
     DeliverOne,
     DeliverMany,
+    Intake(Into),
     Syncs(Runtime),
     Cold(Runtime),
     Hundred,
@@ -109,6 +112,8 @@ const ALL: &[(&str, Measure)] = &[
     ("burst-docker", Measure::Burst(Runtime::Docker)),
     ("deliver-one", Measure::DeliverOne),
     ("deliver-many", Measure::DeliverMany),
+    ("intake-one", Measure::Intake(Into::ONE)),
+    ("intake-many", Measure::Intake(Into::MANY)),
     ("syncs-sandbox", Measure::Syncs(Runtime::Sandbox)),
     ("syncs-docker", Measure::Syncs(Runtime::Docker)),
     ("cold-sandbox", Measure::Cold(Runtime::Sandbox)),
@@ -318,6 +323,7 @@ impl Measure {
             Self::DeliverOne => delivery::one(bench, name),
             Self::DeliverMany => delivery::many(bench, name),
             Self::Hundred => delivery::hundred(bench, name),
+            Self::Intake(into) => intake::measure(bench, name, into),
         }
     }
 
@@ -330,6 +336,7 @@ impl Measure {
             | Self::Routing
             | Self::DeliverOne
             | Self::DeliverMany
+            | Self::Intake(_)
             | Self::Hundred => false,
             Self::Idle(runtime)
             | Self::Runner(runtime)

@@ -157,6 +157,30 @@ impl Client {
         }
     }
 
+    /// Says something by an id that begins with `name`, and waits until the host has stored it.
+    pub(super) fn be_stored(&mut self, text: &str, name: &str) -> Result<()> {
+        let watch = Stopwatch::start();
+        self.said = self.said.saturating_add(1);
+        let id = format!("{name}-{}", self.said);
+        self.write(&json!({"type": "message", "id": id, "text": text}))?;
+        loop {
+            match self.line(&watch)? {
+                Line::Accepted { status, reason } => {
+                    let reason = reason.unwrap_or_default();
+                    ensure!(status == "stored", "a message was {status}: {reason}");
+                    return Ok(());
+                }
+                Line::Error { what } => bail!("the host did not take a line: {what}"),
+                Line::Message {
+                    id,
+                    in_reply_to: to,
+                    ..
+                } => self.acknowledge(&Answer { id, to })?,
+                Line::Welcome | Line::Other => {}
+            }
+        }
+    }
+
     /// Tells the host that an answer has arrived.
     pub(super) fn acknowledge(&mut self, answer: &Answer) -> Result<()> {
         self.write(&json!({"type": "ack", "id": answer.id}))

@@ -123,9 +123,9 @@ pub(super) fn hundred(bench: &Bench<'_>, name: &'static str) -> Result<Vec<Figur
 }
 
 /// Does something with all clients at once, each on a thread of its own.
-fn each<T: Send>(
-    clients: &mut [Client],
-    act: impl Fn(&mut Client) -> Result<T> + Sync,
+pub(super) fn each<C: Send, T: Send>(
+    clients: &mut [C],
+    act: impl Fn(&mut C) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let act = &act;
     thread::scope(|scope| {

@@ -214,6 +214,11 @@ pub(super) const FIGURES: &[Expected] = &[
     figure("deliver-many.rate", PER_SECOND)
         .at_least(6000.0, 4.0)
         .baseline(1540.0),
+    // The reference system syncs four times for each message.
+    figure("intake-one.rate", PER_SECOND).at_least(5000.0, 10.0),
+    figure("intake-one.syncs", SYNCS).baseline(4.0),
+    figure("intake-many.rate", PER_SECOND).at_least(5000.0, 2.0),
+    figure("intake-many.syncs", SYNCS).baseline(4.0),
     figure("syncs-sandbox.path", SYNCS).at_most(PATH_SYNCS),
     figure("syncs-sandbox.path-max", SYNCS),
     figure("syncs-sandbox.host-in", SYNCS).baseline(4.0),
