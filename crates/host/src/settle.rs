@@ -212,11 +212,14 @@ impl Settle {
             }
             Next::GiveUp => {
                 error!(%session, seq = message.seq, tries, why, "message given up");
-                self.feed
-                    .on_file(session, move |files| files.close(&[seq]))
-                    .await?;
+                // First the record, which a next start reads to close what is still open. The other
+                // way round a death in between leaves a message that no sandbox sees and that the
+                // records wait for.
                 self.pull
                     .fail(message, &why, notice::given_up(&why, tries))
+                    .await?;
+                self.feed
+                    .on_file(session, move |files| files.close(&[seq]))
                     .await?;
             }
         }
