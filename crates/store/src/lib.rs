@@ -68,7 +68,7 @@ pub mod work;
 
 pub use crate::{
     error::{Disposition, Error},
-    store::{Durability, Health, Store},
+    store::{Durability, Health, Pace, Store, Turn},
 };
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! Opening, closing and checking the database file.
 
 use std::{
+    fmt,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -36,6 +40,50 @@ pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     path: PathBuf,
+    pace: Option<Paced>,
+}
+
+/// Decides when a call may use a connection.
+///
+/// The threads that SQLite runs on here are nobody else's, so a process that lives in virtual time
+/// has no other means to know that work is under way, and to let one thing happen after the other.
+/// Programs that live in real time need none.
+pub trait Pace: Send + Sync + 'static {
+    /// Returns when the call may begin; it is over when what this returns is dropped.
+    fn begin(&self) -> Turn;
+}
+
+/// A call's wait for its turn, and then the turn.
+pub type Turn = Pin<Box<dyn Future<Output = Box<dyn Send + Sync>> + Send>>;
+
+#[derive(Clone)]
+struct Paced(Arc<dyn Pace>);
+
+impl fmt::Debug for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paced").finish_non_exhaustive()
+    }
+}
+
+/// A connection that one call uses.
+pub(crate) struct Conn {
+    conn: PoolConnection<Sqlite>,
+    /// Given back after the connection.
+    _turn: Option<Box<dyn Send + Sync>>,
+}
+
+impl Deref for Conn {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.conn
+    }
+}
+
+impl DerefMut for Conn {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.conn
+    }
 }
 
 /// What `doctor` wants to know about the database.
@@ -66,6 +114,13 @@ impl Store {
     /// The folder must exist. Two processes must not open a database that has to be migrated at
     /// the same time: the later one would fail, and changes nothing.
     pub async fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_paced(path, None).await
+    }
+
+    /// The same, with calls that wait for their turn.
+    pub async fn open_paced(path: &Path, pace: Option<Arc<dyn Pace>>) -> Result<Self, Error> {
+        let pace = pace.map(Paced);
+        let _turn = turn(pace.as_ref()).await;
         let failed = |source| Error::Open {
             path: path.to_owned(),
             source,
@@ -96,6 +151,7 @@ impl Store {
             writer,
             readers,
             path: path.to_owned(),
+            pace,
         })
     }
 
@@ -117,6 +173,7 @@ impl Store {
             writer: readers.clone(),
             readers,
             path: path.to_owned(),
+            pace: None,
         })
     }
 
@@ -134,6 +191,7 @@ impl Store {
 
     /// Waits for the calls that run, then closes the file. Every clone is closed with it.
     pub async fn close(&self) {
+        let _turn = turn(self.pace.as_ref()).await;
         // The writer goes last: the last connection to close folds the log into the file.
         self.readers.close().await;
         self.writer.close().await;
@@ -206,11 +264,8 @@ impl Store {
     }
 
     /// The writing connection, to be had by one call at a time, set to what its commits survive.
-    pub(crate) async fn writer(
-        &self,
-        durability: Durability,
-    ) -> sqlx::Result<PoolConnection<Sqlite>> {
-        let mut conn = self.writer.acquire().await?;
+    pub(crate) async fn writer(&self, durability: Durability) -> sqlx::Result<Conn> {
+        let mut conn = self.conn(&self.writer).await?;
         // Set each time rather than set back: a call that is cancelled leaves nothing behind.
         let pragma = match durability {
             Durability::Process => "PRAGMA synchronous = NORMAL",
@@ -221,8 +276,30 @@ impl Store {
     }
 
     /// A connection that only reads; it sees everything that is committed.
-    pub(crate) async fn reader(&self) -> sqlx::Result<PoolConnection<Sqlite>> {
-        self.readers.acquire().await
+    pub(crate) async fn reader(&self) -> sqlx::Result<Conn> {
+        self.conn(&self.readers).await
+    }
+
+    async fn conn(&self, pool: &SqlitePool) -> sqlx::Result<Conn> {
+        let turn = turn(self.pace.as_ref()).await;
+        let mut conn = pool.acquire().await?;
+        // SQLite ends a transaction itself where the disk fails it. Then its rollback fails, too, and
+        // sqlx takes the connection for one in mid-transaction for ever: no call could use it again.
+        for _ in 0..=READERS {
+            if !conn.is_in_transaction() {
+                break;
+            }
+            conn.close().await?;
+            conn = pool.acquire().await?;
+        }
+        Ok(Conn { conn, _turn: turn })
+    }
+}
+
+async fn turn(pace: Option<&Paced>) -> Option<Box<dyn Send + Sync>> {
+    match pace {
+        Some(Paced(pace)) => Some(pace.begin().await),
+        None => None,
     }
 }
 

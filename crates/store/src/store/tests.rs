@@ -272,3 +272,19 @@ async fn the_log_is_folded_in_when_it_is_asked_for_and_not_by_a_commit() {
     place.store.fold_log().await.unwrap();
     assert!(file() > folded);
 }
+
+/// A disk that was full for a moment must not cost the host its only writing connection: SQLite had
+/// ended the transaction itself, its rollback failed, and every later call was refused.
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_ended_itself_does_not_block_the_next() {
+    let place = Place::new().await;
+    let mut conn = place.store.writer(Durability::Process).await.unwrap();
+    let mut tx = super::begin(&mut conn).await.unwrap();
+    sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+    drop(tx);
+    drop(conn);
+    let id = InstallId::mint(at(0), bytes("a"));
+    assert_eq!(place.store.install_id(id, at(0)).await.unwrap(), id);
+    let mut conn = place.store.writer(Durability::Process).await.unwrap();
+    assert!(super::begin(&mut conn).await.is_ok());
+}
