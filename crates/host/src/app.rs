@@ -5,19 +5,28 @@ pub(crate) mod reload;
 mod runner_binary;
 pub(crate) mod runtimes;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc, time::Duration};
 
 use anchorhold_channel::SecretSource;
-use anchorhold_core::clock::{Clock, Entropy};
+use anchorhold_core::{
+    clock::{Clock, Entropy},
+    ids::ChannelName,
+};
+use anchorhold_runner::runtime::{Runtime, RuntimeKind};
+use anchorhold_store::Pace;
 use camino::Utf8PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::{
-    app::graph::{Graph, Outside},
+    app::{
+        graph::{Graph, Outside},
+        runtimes::Runtimes,
+    },
     config::Config,
     dirs::Dirs,
     lock::{HostLock, LockError},
+    registry::Instance,
     settings::{self, SettingsError},
 };
 
@@ -50,9 +59,50 @@ pub struct World {
     pub boot: Option<String>,
 }
 
-impl std::fmt::Debug for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+/// What a host is put together from by a program that brings its own channels and runtimes.
+#[derive(Clone)]
+pub struct Parts {
+    /// The agent-runner's binary.
+    pub runner: Utf8PathBuf,
+    /// What runs sandboxes.
+    pub runtimes: Vec<Arc<dyn Runtime>>,
+    /// What agents get that leave the choice to the host.
+    pub default_runtime: RuntimeKind,
+    /// The channel instances.
+    pub channels: Vec<(ChannelName, Instance)>,
+    /// When calls of the central database may begin; `None`: at once.
+    pub pace: Option<Arc<dyn Pace>>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("channels", &self.channels)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A host that runs as tasks of the runtime that started it.
+pub struct Running {
+    graph: Graph,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// Stops in order: nothing new comes in, turns get `grace`, the rest is on disk.
+    pub async fn stop(self, grace: Duration) {
+        self.graph.stop(grace).await;
     }
 }
 
@@ -93,6 +143,29 @@ struct Signals {
     stop: Signal,
     interrupt: Signal,
     reload: Signal,
+}
+
+/// Starts a host in `dirs` from given parts: no signals, no lock, no look at the machine.
+///
+/// Whoever calls it sees to it that no other host has the data directory. Dropping the tasks of the
+/// runtime is, for the host, the death of its process.
+pub async fn start(
+    world: &World,
+    config: &Config,
+    dirs: Dirs,
+    parts: Parts,
+) -> Result<Running, RunError> {
+    let outside = Outside {
+        runner: parts.runner,
+        runtimes: Runtimes {
+            all: parts.runtimes,
+            default: parts.default_runtime,
+        },
+        channels: parts.channels,
+        pace: parts.pace,
+    };
+    let graph = Box::pin(Graph::build(world, config, dirs, outside)).await?;
+    Ok(Running { graph })
 }
 
 /// Runs a host until it is told to stop.

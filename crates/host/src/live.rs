@@ -137,12 +137,15 @@ impl Live {
         self.lock().contains_key(&session)
     }
 
-    /// The sandboxes that run.
+    /// The sandboxes that run, in the same order each time.
     pub fn sessions(&self) -> Vec<(SessionId, Generation)> {
-        self.lock()
+        let mut sessions: Vec<_> = self
+            .lock()
             .iter()
             .map(|(session, seen)| (*session, seen.generation))
-            .collect()
+            .collect();
+        sessions.sort_unstable();
+        sessions
     }
 
     /// Tells when a sandbox has got something to do, or a start has to wait: what is to be seen in

@@ -218,6 +218,7 @@ impl Bench {
                 default: RuntimeKind::Sandbox,
             },
             channels: channels.collect(),
+            pace: None,
         };
         let building = Box::pin(Graph::build(&world, &config, dirs, outside));
         let graph = Box::new(building.await.unwrap());

@@ -6,10 +6,9 @@ use anchorhold_channel::Intake;
 use anchorhold_core::ids::{ChannelName, InstallId};
 use anchorhold_runner::{
     lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner},
-    runtime::RuntimeKind,
     spec::SandboxUser,
 };
-use anchorhold_store::Store;
+use anchorhold_store::{Pace, Store};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{getgid, getuid};
 use tokio::{net::UnixListener, sync::Notify, time::timeout};
@@ -96,6 +95,8 @@ pub(crate) struct Outside {
     pub(crate) runtimes: Runtimes,
     /// The channel instances.
     pub(crate) channels: Vec<(ChannelName, Instance)>,
+    /// When calls of the central database may begin; `None`: at once.
+    pub(crate) pace: Option<Arc<dyn Pace>>,
 }
 
 impl Outside {
@@ -117,6 +118,7 @@ impl Outside {
             runner,
             runtimes,
             channels,
+            pace: None,
         })
     }
 }
@@ -145,8 +147,9 @@ impl Ground {
         world: &World,
         config: &Config,
         dirs: Dirs,
-        (runner, default_runtime): (&Utf8Path, RuntimeKind),
+        outside: &Outside,
     ) -> Result<Self, RunError> {
+        let (runner, default_runtime) = (outside.runner.as_path(), outside.runtimes.default);
         let io = |path: &Utf8Path| {
             let path = path.to_owned();
             move |source| RunError::Io { path, source }
@@ -156,7 +159,8 @@ impl Ground {
         let listener = control::bind(&dirs.control()).map_err(io(&dirs.control()))?;
         dirs.make_private_file(&dirs.database())
             .map_err(io(&dirs.database()))?;
-        let store = Store::open(dirs.database().as_std_path()).await?;
+        let pace = outside.pace.clone();
+        let store = Store::open_paced(dirs.database().as_std_path(), pace).await?;
         let (user, owner) = sandbox_user();
         let (inside, rings) = inside::bell();
         let base = Base::new(
@@ -202,13 +206,12 @@ impl Graph {
         outside: Outside,
     ) -> Result<Self, RunError> {
         let around = surroundings(world, &dirs);
-        let given = (outside.runner.as_path(), outside.runtimes.default);
         let Ground {
             base,
             rings,
             fixed,
             listener,
-        } = Ground::lay(world, config, dirs, given).await?;
+        } = Ground::lay(world, config, dirs, &outside).await?;
 
         let (tasks, stages) = (TaskTracker::new(), CancellationToken::new());
         let registry = Registry::default();
