@@ -61,6 +61,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         let outcome = nextest::run(workspace, console, NOT_E2E, stage.variables())?;
         settle(&mut counts, outcome)
     })?;
+    ledger.step("sim", |console| checks::sim(workspace, console))?;
     ledger.step("features", |console| checks::features(workspace, console))?;
     ledger.step("doc", |console| checks::doc(workspace, console))?;
     ledger.step("packages", |_console| checks::packages(workspace))?;

@@ -14,6 +14,12 @@ use crate::{
 const DENY_VERSION: &str = "0.20.2";
 /// The package with the channels' features.
 const HOST: &str = "anchorhold-host";
+/// The seeds that are always simulated.
+const SIM_SEEDS: &str = "0..300";
+/// How many are simulated that nobody has chosen; they are printed.
+const SIM_FRESH: &str = "20";
+/// Each so-manieth step is the last one of its process in the scenario with a death at each.
+const SIM_STRIDE: &str = "1";
 /// What the features of channels are built from.
 const CHANNEL_PREFIX: &str = "anchorhold-channel-";
 /// The product is built from fewer packages than this, all platforms counted.
@@ -68,6 +74,19 @@ fn channel_features(host: &Package) -> Vec<&str> {
         })
         .map(|(name, _)| name.as_str())
         .collect()
+}
+
+/// The simulator: fixed seeds, some that nobody has chosen, and a death at each step in turn.
+pub(super) fn sim(workspace: &Workspace, console: &Console) -> Result<String> {
+    let sh = workspace.shell()?;
+    let (seeds, fresh, stride) = (SIM_SEEDS, SIM_FRESH, SIM_STRIDE);
+    console.run(cmd!(
+        sh,
+        "cargo run --locked --package anchorhold-sim -- --seeds {seeds} --fresh {fresh} --steps --stride {stride}"
+    ))?;
+    Ok(format!(
+        "seeds {seeds}, {fresh} fresh, a death at every step"
+    ))
 }
 
 pub(super) fn doc(workspace: &Workspace, console: &Console) -> Result<String> {
