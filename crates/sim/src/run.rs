@@ -262,6 +262,8 @@ impl Run {
 
     /// Stops the host as one stops it, and looks at what is left.
     fn end(mut self) -> Outcome {
+        // Who dies while it stops is only one more death; here it is seen whether it stops.
+        self.world().spare_all();
         let begun = self.world().now_ms();
         let told = self.host.as_ref().is_some_and(Host::tell_to_stop);
         let stopped = |run: &Self| run.host.as_ref().is_none_or(Host::has_stopped);
