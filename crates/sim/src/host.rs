@@ -10,6 +10,7 @@ use anchorhold_channel::{ChannelAdapter, SecretSource, health};
 use anchorhold_core::{clock::Clock, entity::UnknownSenderPolicy, ids::ChannelName};
 use anchorhold_host::{
     app::{self, Parts, Running},
+    blocking::set_before,
     dirs::Dirs,
     registry::Instance,
     settings,
@@ -129,7 +130,9 @@ impl Host {
         };
         let turn = self.turn.take();
         let (life, world) = (Arc::clone(&self.life), Arc::clone(&self.world));
+        let pace = OneByOne::new(&world, &life);
         let at = self.began + Duration::from_millis(until_ms.saturating_sub(self.began_ms));
+        let others = set_before(Some(pace.before()));
         self.turn = as_role(Role::Host, || {
             runtime.block_on(async move {
                 // What others have done meanwhile is seen before anything beside goes on.
@@ -137,7 +140,7 @@ impl Host {
                 drop(turn);
                 let slice = async {
                     sleep_until(at).await;
-                    let turn = OneByOne.begin().await;
+                    let turn = pace.begin().await;
                     yield_now().await;
                     turn
                 };
@@ -154,6 +157,7 @@ impl Host {
                 }
             })
         });
+        set_before(others);
     }
 
     /// Is it over, by death or since it could not start?
@@ -247,7 +251,7 @@ async fn begin(
         let name = ChannelName::parse(name).map_err(|failure| text(&failure))?;
         channels.push((name.clone(), instance(&ground, &life, name, &clock)));
     }
-    let pace: Arc<dyn Pace> = Arc::new(OneByOne);
+    let pace: Arc<dyn Pace> = Arc::new(OneByOne::new(world, &life));
     let parts = Parts {
         runner: runner_path(world),
         runtimes: vec![ground.engine.client(life, ground.sabotage)],

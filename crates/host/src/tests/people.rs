@@ -198,11 +198,10 @@ impl Host {
 
     /// Somebody chooses an answer, counted from 0.
     pub(super) async fn choose(&self, who: &str, question: QuestionId, option: usize) -> Answered {
-        self.graph
-            .ingest
-            .answer(choice(who, question, option))
-            .await
-            .unwrap()
+        let chosen = choice(who, question, option);
+        let answered = self.graph.ingest.answer(chosen).await.unwrap();
+        self.until_fed().await;
+        answered
     }
 
     /// Looks after what waits for somebody, once.
@@ -210,6 +209,7 @@ impl Host {
         let over = CancellationToken::new();
         over.cancel();
         Arc::clone(&self.graph.ingest).attend(over).await;
+        self.until_fed().await;
     }
 
     /// Everything that waits for a decision.

@@ -11,7 +11,7 @@ fn a_quiet_day_ends_well() {
     assert_eq!(outcome.hosts, 1);
 }
 
-/// Where nothing is ready at the same moment, nothing can change places.
+/// Nothing changes places, whichever thread is the quicker one.
 #[test]
 fn one_message_dies_at_the_same_place_each_time() {
     for at in [300, 600] {
