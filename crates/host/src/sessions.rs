@@ -228,6 +228,8 @@ impl Sessions {
         message: Option<&str>,
         wish: QuestionId,
     ) -> Result<u64, SessionError> {
+        // Otherwise a host that has just begun would not see what an earlier one has left running.
+        self.lifecycle.surveyed().await;
         let mut restarted = 0;
         for row in self.base.store.group_sessions(group).await? {
             let session = row.session.id;

@@ -185,6 +185,12 @@ impl Lifecycle {
         self.shared.change(|_state| {});
     }
 
+    /// Returns when it is known what ran already when this began: each runtime has listed what it
+    /// has, or did not answer. Takes half a minute at most.
+    pub async fn surveyed(&self) {
+        self.shared.surveyed().await;
+    }
+
     /// The sandboxes that are not proven gone.
     pub fn running(&self) -> Vec<RunningSandbox> {
         self.shared.state().running()

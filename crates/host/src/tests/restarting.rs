@@ -122,3 +122,16 @@ async fn a_turn_that_a_restart_ends_costs_no_try() {
     let seen = host.until_seen(&address("c"), 1).await;
     assert_eq!(seen, ["agent: re text of m1"]);
 }
+
+/// A host that has just begun does not know yet what runs.
+#[tokio::test]
+async fn a_restart_reaches_what_an_earlier_host_left_running() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let id = host.enter().await.id;
+    let mut bench = host.stop().await;
+    bench.runtime.insert(id);
+    bench.entered.remove(&id);
+    let host = bench.start().await;
+    assert_eq!(restart(&host, None).await, "One sandbox is being replaced.");
+}

@@ -87,6 +87,17 @@ impl Shared {
         self.changes.subscribe()
     }
 
+    /// Waits until each runtime was asked once what it has, or the lifecycle ends.
+    pub(super) async fn surveyed(&self) {
+        let mut changes = self.changes.subscribe();
+        let asked = changes.wait_for(|_| {
+            let state = self.state();
+            self.runtimes.iter().all(|one| state.is_asked(one.kind()))
+        });
+        // silent: without a lifecycle nothing runs, and that is known, too.
+        let _ended = self.shutdown.run_until_cancelled(asked).await;
+    }
+
     /// Waits one tick. False: the lifecycle ends.
     pub(super) async fn tick(&self) -> bool {
         let tick = tokio::time::sleep(self.config.tick);

@@ -260,6 +260,11 @@ impl State {
         self.up.get(&kind) == Some(&true)
     }
 
+    /// Was it asked, whatever came of it?
+    pub(super) fn is_asked(&self, kind: RuntimeKind) -> bool {
+        self.up.contains_key(&kind)
+    }
+
     pub(super) fn went_down(&mut self, kind: RuntimeKind) {
         self.up.insert(kind, false);
     }

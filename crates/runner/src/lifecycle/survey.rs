@@ -74,7 +74,8 @@ async fn survey_once(shared: &Arc<Shared>, runtime: &dyn Runtime) -> Result<(), 
     let listed = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            if shared.state().is_up(kind) {
+            let news = shared.state().is_up(kind) || !shared.state().is_asked(kind);
+            if news {
                 shared.change(|state| state.went_down(kind));
             } else {
                 shared.state().went_down(kind);

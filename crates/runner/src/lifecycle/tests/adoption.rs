@@ -113,3 +113,24 @@ async fn the_next_host_takes_over_from_the_last() {
     assert_eq!(next.told(), ["adopted 1.1", "sandbox up"]);
     next.shut_down().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_host_left_running_is_known_after_the_first_survey() {
+    let before = Before {
+        generations: vec![(1, 4)],
+        ..Before::nothing()
+    };
+    before.runtime.insert(id(1, 4));
+    let world = before.start(1);
+    assert_eq!(world.running(), Vec::<u8>::new());
+    world.lifecycle.surveyed().await;
+    assert_eq!(world.running(), [1]);
+    world.shut_down().await;
+    // And nobody waits for a survey that never comes.
+    let down = Before::nothing();
+    down.runtime.set_available(false);
+    let world = down.start(1);
+    world.lifecycle.surveyed().await;
+    assert_eq!(world.running(), Vec::<u8>::new());
+    world.shut_down().await;
+}
