@@ -93,6 +93,9 @@ pub struct Quote {
     pub sender: Option<String>,
     /// What it said.
     pub text: String,
+    /// The platform's id of it, where the platform tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<PlatformMessageId>,
 }
 
 impl std::fmt::Debug for Quote {

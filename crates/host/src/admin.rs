@@ -45,6 +45,7 @@ use crate::{
     pairing::Pairing,
     registry::Registry,
     report::report,
+    trace,
 };
 
 /// So many requests of one agent group wait for people at a time.
@@ -158,6 +159,7 @@ impl Admin {
                 Box::pin(explain::explain(&lookup, &self.ingest)).await
             }
             (Access::Read, "deadletters", "show") => deadletters::show(&lookup).await,
+            (Access::Read, "trace", _) => traced(&lookup, caller).await,
             (Access::Read, ..) => reads::read(&lookup).await,
             (Access::Write, "approvals", verb) => self.decide(&lookup, verb).await,
             (Access::Write, "pair", _) => {
@@ -359,6 +361,21 @@ impl Admin {
             error!(error = %report(&failure), "ruling not recorded");
         }
     }
+}
+
+/// What became of a message.
+async fn traced(lookup: &Lookup<'_>, caller: Caller) -> Result<Reply, Refusal> {
+    let base = lookup.base;
+    let asked = trace::Asked {
+        id: lookup.text("id")?,
+        conversation: lookup.checked.text("conversation"),
+        group: lookup.optional_group("group").await?,
+        thorough: caller == Caller::Operator,
+        now: base.now(),
+    };
+    let files = |session| base.dirs.session(session);
+    let found = trace::look(&base.store, &files, &asked).await?;
+    Ok(trace::show::reply(&found))
 }
 
 /// Does the request name something that changes anything?

@@ -10,6 +10,7 @@ pub mod pair;
 pub mod send;
 pub mod sessions;
 pub mod status;
+pub mod trace;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -221,6 +222,9 @@ impl Cli {
         match self.command {
             What::Own(command) => Box::pin(command.run(common, environment, world)).await,
             What::Admin(request) if request.resource == "pair" => pair::run(&common, request).await,
+            What::Admin(request) if request.resource == "trace" => {
+                trace::run(&common, &request, world.clock.now()).await
+            }
             What::Admin(request) => admin::run(&common, request).await,
             What::Sessions(sessions) => sessions::run(&common, &sessions).await,
         }

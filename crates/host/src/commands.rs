@@ -1,25 +1,28 @@
 //! What the host does for people who write a command, and what it answers.
 
+mod where_is;
+
+use std::collections::HashSet;
+
 use anchorhold_core::{
     address::Address,
     command::{self, Command, Talks},
-    entity::{AgentGroup, EngageMode, MessageStatus, SessionKey, SessionMode, Wiring},
-    ids::{ConversationId, PLATFORM_ID_LIMIT_BYTES, SessionId, UserId},
+    entity::{AgentGroup, EngageMode, SessionKey, SessionMode, Wiring},
+    ids::{AgentGroupId, ConversationId, PLATFORM_ID_LIMIT_BYTES, SessionId, UserId},
     inbound::InboundEvent,
 };
 use anchorhold_runner::lifecycle::Lifecycle;
-use anchorhold_store::work::trace::MessageTrace;
+use anchorhold_store::trace::find::Subject;
 
 use crate::{
     approvals::plain,
     base::Base,
     sessions::{HOST_WORD, SessionError, Sessions, Stopping},
+    trace,
 };
 
 /// How much of a name is shown, in characters.
 const NAME_LIMIT: usize = 60;
-/// How much of an error is shown, in characters.
-const WHY_LIMIT: usize = 200;
 
 /// Does what commands ask for. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -92,7 +95,11 @@ impl Commands {
         let lines = match command {
             Command::Help => help(audience),
             Command::Agent => meant.iter().map(who_hears).collect(),
-            Command::Where => self.whereabouts(sender, conversation).await?,
+            Command::Where => {
+                let groups = meant.iter().map(|meant| meant.group.id).collect();
+                self.whereabouts((sender, conversation), event, groups)
+                    .await?
+            }
             Command::Status => self.status(&meant).await?,
             Command::Cost => self.cost(&meant).await?,
             Command::New => self.begin_afresh(&meant).await?,
@@ -206,23 +213,41 @@ impl Commands {
         Ok(lines)
     }
 
-    /// What happened to the person's newest message here, at each agent that heard it.
+    /// What happened to the person's newest message here, or to the one that they reply to, at each
+    /// agent that heard it.
     async fn whereabouts(
         &self,
-        sender: UserId,
-        conversation: ConversationId,
+        (sender, conversation): (UserId, ConversationId),
+        event: &InboundEvent,
+        groups: HashSet<AgentGroupId>,
     ) -> Result<Vec<String>, SessionError> {
-        let traces = self
-            .base
-            .store
-            .last_message_of(sender, conversation)
-            .await?;
-        if traces.is_empty() {
-            return Ok(vec![
-                "No agent has heard a message of yours here.".to_owned(),
-            ]);
-        }
-        Ok(traces.iter().map(whereabouts_of).collect())
+        let quoted = event.reply_to.as_ref();
+        let quoted = quoted.and_then(|quote| quote.message_id.clone());
+        let (subject, called, none) = if let Some(id) = quoted {
+            let Address { channel, chat, .. } = event.address.clone();
+            let subject = Subject::Said { channel, chat, id };
+            let none = "Nothing is on record of that message; reply to one that you wrote.";
+            (Some(subject), "that message", none)
+        } else {
+            let last = self.base.store.last_traced_of(sender, conversation).await?;
+            let none = "No agent has heard a message of yours here.";
+            (last.map(|last| last.subject), "your last message", none)
+        };
+        let Some(subject) = subject else {
+            return Ok(vec![none.to_owned()]);
+        };
+        let (store, now) = (&self.base.store, self.base.now());
+        let files = |session| self.base.dirs.session(session);
+        let Some(story) = store.story(&subject, None, now).await? else {
+            return Ok(vec![none.to_owned()]);
+        };
+        let claims = trace::claims(store, &files, &story).await?;
+        let lines = where_is::lines(&story, &claims, called, &groups);
+        Ok(if lines.is_empty() {
+            vec![none.to_owned()]
+        } else {
+            lines
+        })
     }
 }
 
@@ -262,34 +287,4 @@ fn who_hears(meant: &Meant) -> String {
         SessionMode::AgentShared => "one memory for all its conversations",
     };
     format!("{} {when}, with {memory}.", name(&meant.group))
-}
-
-fn whereabouts_of(trace: &MessageTrace) -> String {
-    let agent = plain(&trace.group, NAME_LIMIT);
-    let why = trace.last_error.as_deref().unwrap_or("no reason is known");
-    let why = plain(why, WHY_LIMIT);
-    let state = match trace.status {
-        MessageStatus::Pending if trace.tries > 0 => {
-            format!(
-                "waits for its next try, after {} that failed: {why}",
-                trace.tries
-            )
-        }
-        MessageStatus::Pending => "waits to be answered".to_owned(),
-        MessageStatus::Context => "is kept as context for a later one".to_owned(),
-        MessageStatus::Done if trace.last_error.is_some() => {
-            format!("is not answered: {why}")
-        }
-        MessageStatus::Done => "was taken in".to_owned(),
-        MessageStatus::Failed => format!("was given up: {why}"),
-    };
-    let said = format!(
-        "{agent}: your last message, of {}, {state}.",
-        trace.created_at
-    );
-    let answers = trace.deliveries.iter().map(|delivery| {
-        let status = delivery.status.as_str();
-        format!(" Its {} is {status}.", delivery.kind)
-    });
-    answers.fold(said, |said, answer| said + &answer)
 }

@@ -135,6 +135,10 @@ pub struct Lifetimes {
     pub files: Duration,
     /// People without any tie.
     pub people: Duration,
+    /// What became of each message, step by step.
+    pub trace: Duration,
+    /// Requests for approval that are decided or have expired.
+    pub approvals: Duration,
 }
 
 /// One channel instance.

@@ -35,6 +35,7 @@ use anchorhold_core::{
 use anchorhold_store::{
     deliveries::NewDelivery,
     ingest::{Entered, Entry, EventOutcome, EventRecord, NewMessage},
+    trace::{Decided, Receipt},
 };
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -118,6 +119,8 @@ struct Routed {
     sender: UserId,
     hearings: Vec<Hearing>,
     declined: Vec<(AgentGroupId, Reason)>,
+    /// The same with the rules, for whoever asks later.
+    decisions: Vec<Decided>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -190,10 +193,10 @@ impl Ingest {
             return Ok(Accepted::Duplicate);
         }
         if let Some(said) = self.pairing.hear(&event).await? {
-            return self.handled(&event, said).await;
+            return self.handled(&event, said, "a code for pairing").await;
         }
         if let Some(said) = self.decision_in_words(&event).await? {
-            return self.handled(&event, said).await;
+            return self.handled(&event, said, "an answer to a question").await;
         }
         let wirings = store.wirings_for(channel, chat).await?;
         let applicable = route::applicable(&wirings, chat);
@@ -211,7 +214,7 @@ impl Ingest {
                 let parties = (sender, conversation.id);
                 let obeying = self.obey(&command, &event, parties, &audience);
                 let said = Box::pin(obeying).await?;
-                return self.handled(&event, said).await;
+                return self.handled(&event, said, command.word()).await;
             }
         }
         let decided = self.judge(&event, parties, &applicable).await?;
@@ -224,9 +227,13 @@ impl Ingest {
         let event = Arc::new(event);
         let reason = self.ask_to_admit(&event, &routed, Came::Anew).await?;
         let reason = reason.filter(|_| routed.hearings.is_empty());
+        let receipt = Receipt {
+            decisions: routed.decisions.clone(),
+            ..receipt(&event)
+        };
         let entered = self
             .enter(&event, &routed, |messages| {
-                self.record_of(&event, messages, reason)
+                self.record_of(&event, messages, reason, receipt.clone())
             })
             .await?;
         Ok(match entered {
@@ -238,28 +245,43 @@ impl Ingest {
         })
     }
 
-    /// The host itself has dealt with a message, and answers it.
-    async fn handled(&self, event: &InboundEvent, said: String) -> Result<Accepted, Failure> {
-        self.answer_message(event, said).await?;
-        self.record(event, None).await
+    /// The host itself has dealt with a message, which was `what` to it, and answers it.
+    async fn handled(
+        &self,
+        event: &InboundEvent,
+        said: String,
+        what: &str,
+    ) -> Result<Accepted, Failure> {
+        let answer = self.answer_message(event, said).await?;
+        let receipt = Receipt {
+            by_host: Some(what.to_owned()),
+            answer: Some(answer),
+            ..receipt(event)
+        };
+        self.record(event, None, receipt).await
     }
 
-    /// Answers a message in the host's own voice.
-    async fn answer_message(&self, event: &InboundEvent, text: String) -> Result<(), Failure> {
+    /// Answers a message in the host's own voice; the answer's id.
+    async fn answer_message(
+        &self,
+        event: &InboundEvent,
+        text: String,
+    ) -> Result<OutboundId, Failure> {
         let outgoing = Outgoing::answer(text, event.message_id.clone());
         self.say(&event.address, &outgoing).await
     }
 
-    async fn say(&self, address: &Address, outgoing: &Outgoing) -> Result<(), Failure> {
+    async fn say(&self, address: &Address, outgoing: &Outgoing) -> Result<OutboundId, Failure> {
+        let id = mint!(self.base, OutboundId);
         let told = NewDelivery {
-            id: mint!(self.base, OutboundId),
+            id,
             address: address.clone(),
             in_reply_to: None,
             kind: outgoing.kind().to_owned(),
             payload: outgoing.encode()?,
         };
         self.deliver.say(told, None).await;
-        Ok(())
+        Ok(id)
     }
 
     /// Puts an event on record that no session hears, for the one `reason` if there is one.
@@ -267,8 +289,9 @@ impl Ingest {
         &self,
         event: &InboundEvent,
         reason: Option<Reason>,
+        receipt: Receipt,
     ) -> Result<Accepted, Failure> {
-        let entry = self.record_of(event, Vec::new(), reason);
+        let entry = self.record_of(event, Vec::new(), reason, receipt);
         Ok(match self.journal.enter(entry).await? {
             Entered::Now(_) => accepted(reason),
             Entered::Duplicate | Entered::Late => Accepted::Duplicate,
@@ -281,6 +304,7 @@ impl Ingest {
         event: &InboundEvent,
         messages: Vec<NewMessage>,
         reason: Option<Reason>,
+        receipt: Receipt,
     ) -> Entry {
         let outcome = match reason {
             Some(_) => EventOutcome::Declined,
@@ -294,6 +318,7 @@ impl Ingest {
             outcome,
             messages,
             declined: reason,
+            receipt: Box::new(receipt),
         })
     }
 
@@ -313,6 +338,16 @@ impl Ingest {
                 () = shutdown.cancelled() => return,
             }
         }
+    }
+}
+
+/// What is kept of a message for whoever asks what became of it: never what it says.
+fn receipt(event: &InboundEvent) -> Receipt {
+    Receipt {
+        text_bytes: event.text.len(),
+        files: event.attachments.len(),
+        sent_at: Some(event.sent_at),
+        ..Receipt::default()
     }
 }
 

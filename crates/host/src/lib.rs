@@ -39,6 +39,7 @@ pub mod commands;
 pub mod pairing;
 pub mod reach;
 pub mod sessions;
+pub mod trace;
 
 pub mod channels;
 pub mod live;

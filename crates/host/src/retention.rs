@@ -145,6 +145,12 @@ impl Retention {
         store.forget_rejected(messages, ROWS_LIMIT).await?;
         let dropped = self.before(lifetimes.dropped);
         store.forget_dropped(dropped, ROWS_LIMIT).await?;
+        let trace = self.before(lifetimes.trace);
+        store.forget_trace(trace, ROWS_LIMIT).await?;
+        let approvals = self.before(lifetimes.approvals);
+        store.forget_approvals(approvals, ROWS_LIMIT).await?;
+        let sessions = self.before(lifetimes.sessions);
+        store.forget_old_subscriptions(sessions, ROWS_LIMIT).await?;
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let people = self.before(lifetimes.people);
         let step = store

@@ -1,5 +1,6 @@
 //! The host's side of the sandboxes' life: what one is made of, that one came up, that one is gone.
 
+mod inside;
 mod surroundings;
 
 use std::{
@@ -11,20 +12,22 @@ use std::{
 use anchorhold_core::{
     entity::{AgentGroup, RuntimeChoice},
     ids::{InstallId, OutboundId, SessionId},
-    sandbox::{BIN_DIR, Exited, Generation, IN_DIR, OUT_DIR, WORKSPACE_DIR},
+    sandbox::{Exited, Generation},
 };
 use anchorhold_runner::{
     error::{PrepareError, RuntimeError},
     lifecycle::{Prepared, SandboxOwner, Standing},
     runtime::RuntimeKind,
-    spec::{
-        Access, Capabilities, Limits, Mount, Network, Root, RootAccess, SandboxSpec, SandboxUser,
-    },
+    spec::SandboxUser,
 };
 use anchorhold_sessiondb::bell;
-use anchorhold_store::{deliveries::NewDelivery, sessions::SessionRow};
+use anchorhold_store::{
+    deliveries::NewDelivery,
+    sessions::SessionRow,
+    trace::{About, Event},
+};
 use async_trait::async_trait;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use tokio::net::UnixDatagram;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -38,13 +41,11 @@ use crate::{
     notice,
     pull::Pull,
     report::report,
-    sandboxes::surroundings::{environment, make_workspace},
+    sandboxes::surroundings::make_workspace,
     settle::Settle,
     watch::watch,
 };
 
-/// The private `/tmp` of a sandbox.
-const TMP_BYTES: u64 = 256 * 1024 * 1024;
 /// Where a failed start will not pass by itself, whoever waits is told at once.
 const TELL_AT_ONCE: u32 = 1;
 /// Else after so many in a row, those included of which the sandbox took up nothing.
@@ -272,55 +273,6 @@ impl Sandboxes {
         }
     }
 
-    fn spec(
-        &self,
-        session: SessionId,
-        generation: Generation,
-        group: &AgentGroup,
-        (runtime, workspace): (RuntimeKind, &Utf8Path),
-    ) -> SandboxSpec {
-        let files = self.base.files(session);
-        let mount = |source: &Utf8Path, target: &str, access| Mount {
-            source: source.to_owned(),
-            target: target.into(),
-            access,
-        };
-        SandboxSpec {
-            install: self.fixed.install,
-            session,
-            generation,
-            root: match runtime {
-                RuntimeKind::Docker => Root::Image(self.fixed.image.clone()),
-                RuntimeKind::Sandbox => Root::HostTools,
-            },
-            command: vec![
-                format!("{BIN_DIR}/agent-runner"),
-                "--generation".to_owned(),
-                generation.to_string(),
-            ],
-            env: environment(),
-            workdir: WORKSPACE_DIR.into(),
-            mounts: vec![
-                mount(files.in_dir(), IN_DIR, Access::ReadOnly),
-                mount(files.out_dir(), OUT_DIR, Access::ReadWrite),
-                mount(workspace, WORKSPACE_DIR, Access::ReadWrite),
-                mount(&self.fixed.runner_dir, BIN_DIR, Access::ReadOnly),
-            ],
-            user: self.fixed.user,
-            limits: Limits {
-                memory_bytes: group.limits.memory_bytes,
-                cpu_millis: group.limits.cpu_millis,
-                pids: group.limits.pids,
-                file_bytes: group.limits.file_bytes,
-                tmp_bytes: TMP_BYTES,
-            },
-            capabilities: Capabilities::None,
-            root_access: RootAccess::ReadOnly,
-            network: Network::None,
-            log: self.base.dirs.session_log(session),
-        }
-    }
-
     /// After a failed start: the next one waits, and after `tell_at` in a row the person is told.
     async fn hold(&self, session: SessionId, tell_at: u32) {
         let failed = self
@@ -329,6 +281,15 @@ impl Sandboxes {
             .hold_back(session, self.base.mono(), self.base.jitter());
         if failed == tell_at {
             self.tell_waiting(session, &notice::can_not_start()).await;
+        }
+    }
+
+    /// Puts on record what happened to a session's sandbox. One that can't be written is missed in
+    /// a trace, and by nobody else.
+    async fn note(&self, session: SessionId, event: Event) {
+        let (about, now) = (About::Session(session), self.base.now());
+        if let Err(failure) = self.base.store.note(about, event, now).await {
+            warn!(%session, error = %report(&failure), "what happened is not on record");
         }
     }
 
@@ -377,6 +338,8 @@ impl SandboxOwner for Sandboxes {
             Ok(prepared) => Ok(prepared),
             Err(failure) => {
                 error!(%session, error = %report(&*failure), "sandbox can't be prepared");
+                let why = report(&*failure).to_string();
+                self.note(session, Event::NotStarted { why }).await;
                 self.leave(session, None).await;
                 self.hold(session, TELL_AT_ONCE).await;
                 Err(PrepareError(failure))
@@ -386,6 +349,9 @@ impl SandboxOwner for Sandboxes {
 
     async fn started(&self, session: SessionId, generation: Generation, adopted: bool) {
         info!(%session, %generation, adopted, "sandbox runs");
+        if adopted {
+            self.note(session, Event::TakenOver { generation }).await;
+        }
         if adopted && let Err(failure) = self.attend(session, generation).await {
             error!(%session, error = %report(&*failure), "adopted sandbox can't be attended");
         }
@@ -401,6 +367,8 @@ impl SandboxOwner for Sandboxes {
         failure: &RuntimeError,
     ) {
         error!(%session, ?generation, error = %report(failure), "sandbox not started");
+        let why = report(failure).to_string();
+        self.note(session, Event::NotStarted { why }).await;
         self.leave(session, generation).await;
         let tell_at = match failure {
             RuntimeError::Refused { .. } => TELL_AT_ONCE,

@@ -9,7 +9,10 @@ use anchorhold_core::{
     sandbox::{ExitStatus, Exited},
 };
 use anchorhold_sessiondb::{Cursors, Disposition, Recovered, Seq};
-use anchorhold_store::work::{Message, MessageRetry};
+use anchorhold_store::{
+    trace::{About, Event},
+    work::{Message, MessageRetry},
+};
 use tokio::{sync::Notify, time::sleep};
 use tracing::{error, info, warn};
 
@@ -60,6 +63,7 @@ impl Settle {
     /// Doing it again, after a failure half-way, changes nothing that was done.
     pub async fn exited(&self, exited: Exited, mut ending: Option<Ending>) -> Result<u32, Failure> {
         let (session, status) = (exited.session(), exited.status());
+        let generation = exited.generation();
         let Some(row) = self.base.store.session(session).await? else {
             return Ok(0);
         };
@@ -85,6 +89,14 @@ impl Settle {
         };
         let asked = matches!(ending, Some(Ending::Asked));
         let taken = self.taken(session, &recovered).await?;
+        let event = Event::Ended {
+            generation,
+            status,
+            why: ending.map(|_| notice::cause(&cause)).filter(|_| !asked),
+            taken: taken.iter().map(|message| message.seq).collect(),
+        };
+        let (about, now) = (About::Session(session), self.base.now());
+        self.base.store.note(about, event, now).await?;
         // One that ends well while there is something to do has not done what it is for.
         let work = self.base.store.session_work(session).await?;
         let idle = status == ExitStatus::Code(0) && work.pending == 0;
@@ -207,7 +219,7 @@ impl Settle {
                 };
                 self.base
                     .store
-                    .set_tries(session, message.seq, &retry)
+                    .set_tries(session, message.seq, &retry, now)
                     .await?;
             }
             Next::GiveUp => {

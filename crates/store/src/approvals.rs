@@ -22,6 +22,7 @@ use crate::{
     questions::{CODE_CHARS, CODE_MATCHES, parse_id},
     rows::{Fields, opt_id, to_json},
     store::{Durability, begin},
+    trace::Released,
 };
 
 pub(crate) const SAME: &str =
@@ -313,7 +314,7 @@ impl Store {
             return stands(&mut tx, approval).await;
         }
         if status == ApprovalStatus::Rejected {
-            delete_held(&mut tx, approval).await?;
+            delete_held(&mut tx, approval, Released::Refused, now).await?;
         }
         tx.commit().await?;
         Ok(Decided::Now)
@@ -321,7 +322,11 @@ impl Store {
 
     /// Expires an approval before its time, or one that was given but can't be carried out; the
     /// messages that waited are gone. `false`, and nothing changed, if it is over already.
-    pub async fn withdraw_approval(&self, approval: QuestionId) -> Result<bool, Error> {
+    pub async fn withdraw_approval(
+        &self,
+        approval: QuestionId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let failed = |source| Error::WithdrawApproval { approval, source };
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
         let mut tx = begin(&mut conn).await.map_err(failed)?;
@@ -336,7 +341,9 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        delete_held(&mut tx, approval).await.map_err(failed)?;
+        delete_held(&mut tx, approval, Released::Expired, now)
+            .await
+            .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(true)
     }
@@ -403,7 +410,7 @@ impl Store {
                 .bind(id.to_string())
                 .execute(&mut *tx)
                 .await?;
-            delete_held(&mut tx, id).await?;
+            delete_held(&mut tx, id, Released::Expired, now).await?;
             // silent: what can't be read must not keep the others from expiring
             if let Ok(Some(approval)) = parse_approval(row) {
                 let status = ApprovalStatus::Expired;

@@ -20,6 +20,7 @@ use crate::{
     attempts::steps::{Begin, begin_in},
     rows::{Fields, text_enum},
     store::{Durability, begin},
+    trace::{self, About, Event},
 };
 
 pub(crate) const INTERRUPTED: &str = "SELECT id, delivery_id, number, part, began_at FROM attempts
@@ -247,6 +248,7 @@ impl Store {
         if open {
             return Ok(false);
         }
+        let put_off = put_off(&mut tx, delivery, settled).await?;
         let changed = match settled {
             Unattempted::Later { next_at, why } => {
                 later(&mut tx, delivery, (*next_at, why), false).await?
@@ -256,6 +258,9 @@ impl Store {
                 end(&mut tx, delivery, (DeliveryStatus::Dead, why), now).await?
             }
         };
+        if let Some(event) = put_off {
+            trace::add(&mut tx, About::Delivery(delivery), event, now).await?;
+        }
         tx.commit().await?;
         Ok(changed > 0)
     }
@@ -417,6 +422,34 @@ async fn later(
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// What to tell of a delivery that waits from now on; nothing if it waited for the same before.
+async fn put_off(
+    conn: &mut SqliteConnection,
+    delivery: OutboundId,
+    settled: &Unattempted,
+) -> sqlx::Result<Option<Event>> {
+    let row = sqlx::query(
+        "SELECT parked, last_error FROM deliveries WHERE id = ?1 AND status = 'pending'",
+    )
+    .bind(delivery.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let fields = Fields::new("deliveries", &row);
+    let (parked, last): (bool, Option<String>) = (fields.get("parked")?, fields.get("last_error")?);
+    Ok(match settled {
+        Unattempted::Later { next_at, why } if last.as_ref() != Some(why) => Some(Event::PutOff {
+            next_at: Some(*next_at),
+            why: why.clone(),
+        }),
+        Unattempted::Park if !parked => Some(Event::PutOff {
+            next_at: None,
+            why: "nobody is there to read it".to_owned(),
+        }),
+        Unattempted::Later { .. } | Unattempted::Park | Unattempted::Dead { .. } => None,
+    })
 }
 
 async fn park(conn: &mut SqliteConnection, delivery: OutboundId) -> sqlx::Result<u64> {

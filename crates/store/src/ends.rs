@@ -17,6 +17,7 @@ use crate::{
     deliveries::{Delivery, NewDelivery, insert_notice, parse_delivery},
     rows::Fields,
     store::{Durability, begin},
+    trace::{self, About, Event},
 };
 
 pub(crate) const UNTOLD: &str = "SELECT d.*,
@@ -190,16 +191,24 @@ impl Store {
     ) -> Result<Vec<Attempt>, Error> {
         let failed = |source| Error::AttemptsOf { delivery, source };
         let mut conn = self.reader().await.map_err(failed)?;
-        let mut attempts: Vec<Attempt> = sqlx::query(ATTEMPTS)
-            .bind(delivery.to_string())
-            .bind(limit)
-            .fetch_all(&mut *conn)
+        attempts_in(&mut conn, delivery, limit)
             .await
-            .and_then(|rows| rows.iter().map(parse_attempt).collect())
-            .map_err(failed)?;
-        attempts.reverse();
-        Ok(attempts)
+            .map_err(failed)
     }
+}
+
+/// As [`Store::attempts_of`], over this connection.
+pub(crate) async fn attempts_in(
+    conn: &mut SqliteConnection,
+    delivery: OutboundId,
+    limit: u32,
+) -> sqlx::Result<Vec<Attempt>> {
+    let rows = sqlx::query(ATTEMPTS)
+        .bind(delivery.to_string())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().rev().map(parse_attempt).collect()
 }
 
 async fn told_inner(
@@ -262,6 +271,7 @@ async fn retry_inner(
     .bind(now.as_millisecond())
     .execute(&mut *tx)
     .await?;
+    trace::add(&mut tx, About::Delivery(delivery), Event::SentAgain, now).await?;
     tx.commit().await?;
     Ok(Retried::Due)
 }

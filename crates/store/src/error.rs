@@ -259,8 +259,12 @@ operations! {
     EndPending { session: SessionId } = "could not end the messages of session {session}";
     /// See [`crate::Store::mark_context_done`].
     MarkContextDone { session: SessionId } = "could not end context of session {session}";
-    /// See [`crate::Store::last_message_of`].
-    LastMessageOf { user: UserId, conversation: ConversationId } = "could not look up the last message of user {user} in conversation {conversation}";
+    /// See [`crate::Store::note`].
+    Note {} = "could not put on record what happened";
+    /// See [`crate::Store::find_traced`].
+    FindTraced {} = "could not look for the message that is meant";
+    /// See [`crate::Store::story`].
+    Story {} = "could not read what became of a message";
     /// See [`crate::Store::accept`].
     Accept { session: SessionId } = "could not take over what was pulled from session {session}";
     /// See [`crate::Store::rejected`].

@@ -23,6 +23,7 @@ use crate::{
     ingest::track::Numbers,
     rows::{Fields, text_enum},
     store::{Durability, begin},
+    trace::{self, About, Event, Receipt},
 };
 
 pub(crate) const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM events
@@ -66,6 +67,8 @@ pub struct EventRecord {
     /// Why nobody heard it: the weightiest reason of all agents'. It counts once, and only if the
     /// outcome is [`EventOutcome::Declined`].
     pub declined: Option<Reason>,
+    /// What was decided, for whoever asks later.
+    pub receipt: Box<Receipt>,
 }
 
 /// One message for one session.
@@ -294,13 +297,14 @@ impl Store {
     }
 
     /// An event that was declined was heard after all, when somebody let its sender in. What was
-    /// counted as dropped stays counted: it did happen. `false` if the event was not declined, or
-    /// is forgotten.
+    /// counted as dropped stays counted: it did happen; `receipt` says by which rules it is heard.
+    /// `false` if the event was not declined, or is forgotten.
     pub async fn replayed(
         &self,
         channel: &ChannelName,
         chat: &ChatId,
         message_id: &PlatformMessageId,
+        (receipt, now): (Receipt, Timestamp),
     ) -> Result<bool, Error> {
         let failed = |source| Error::Replayed {
             channel: channel.clone(),
@@ -308,6 +312,7 @@ impl Store {
             source,
         };
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
         let done = sqlx::query(
             "UPDATE events SET outcome = 'stored'
              WHERE channel = ?1 AND chat = ?2 AND message_id = ?3 AND outcome = 'declined'",
@@ -315,9 +320,14 @@ impl Store {
         .bind(channel.as_str())
         .bind(chat.as_str())
         .bind(message_id.as_str())
-        .execute(&mut *conn)
+        .execute(&mut *tx)
         .await
         .map_err(failed)?;
+        let about = About::Message(channel, chat, message_id);
+        trace::add(&mut tx, about, Event::Replayed(receipt), now)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -367,6 +377,7 @@ async fn enter_one(
         if let (EventOutcome::Declined, Some(reason)) = (event.outcome, event.declined) {
             count_dropped(conn, event, reason).await?;
         }
+        trace::received(conn, event).await?;
     }
     let mut tracked = Vec::with_capacity(entry.messages().len());
     for message in entry.messages() {

@@ -61,6 +61,7 @@ pub mod reconcile;
 pub mod retention;
 pub mod sessions;
 pub mod status;
+pub mod trace;
 pub mod undo;
 pub mod views;
 pub mod wirings;

@@ -3,7 +3,7 @@
 //! The rows stay in the file, so a pull that is lost is made again from the cursor that is
 //! recorded here, and one that is repeated changes nothing.
 
-use anchorhold_core::{entity::MessageStatus, ids::SessionId};
+use anchorhold_core::{entity::MessageStatus, ids::SessionId, sandbox::Generation};
 use jiff::Timestamp;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
@@ -12,6 +12,7 @@ use crate::{
     deliveries::{NewDelivery, insert_pulled},
     rows::Fields,
     store::{Durability, begin},
+    trace::{self, About, Event},
 };
 
 pub(crate) const END_MESSAGE: &str = "UPDATE messages SET status = ?3, last_error = ?4,
@@ -134,13 +135,21 @@ impl Store {
         }
         move_cursors(&mut tx, session, pulled).await?;
         if accepted != Accepted::default() {
-            sqlx::query(
-                "UPDATE sessions SET last_active_at = MAX(last_active_at, ?2) WHERE id = ?1",
+            let generation: i64 = sqlx::query_scalar(
+                "UPDATE sessions SET last_active_at = MAX(last_active_at, ?2) WHERE id = ?1
+                 RETURNING generation",
             )
             .bind(session.to_string())
             .bind(now.as_millisecond())
-            .execute(&mut *tx)
+            .fetch_one(&mut *tx)
             .await?;
+            let event = Event::Pulled {
+                generation: Generation(u32::try_from(generation).unwrap_or(u32::MAX)),
+                ended: pulled.ended.iter().map(|row| row.seq).collect(),
+                said: pulled.deliveries.iter().map(|row| row.seq).collect(),
+                refused: pulled.rejected.iter().map(|row| row.seq).collect(),
+            };
+            trace::add(&mut tx, About::Session(session), event, now).await?;
         }
         tx.commit().await?;
         Ok(accepted)

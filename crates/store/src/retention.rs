@@ -82,6 +82,21 @@ pub(crate) const FORGET_DROPPED: &str = "DELETE FROM dropped WHERE rowid IN (
 pub(crate) const FORGET_REJECTED: &str = "DELETE FROM rejected_rows WHERE rowid IN (
      SELECT rowid FROM rejected_rows WHERE rejected_at < ?1 ORDER BY rejected_at LIMIT ?2)";
 
+// One that was given and is not carried out yet is not over.
+pub(crate) const FORGET_APPROVALS: &str = "DELETE FROM approvals WHERE id IN (
+     SELECT id FROM approvals WHERE COALESCE(decided_at, expires_at) < ?1 AND status <> 'pending'
+         AND (status <> 'approved' OR carried_out_at IS NOT NULL)
+     ORDER BY COALESCE(decided_at, expires_at) LIMIT ?2)";
+
+// Whoever is addressed again follows again.
+pub(crate) const FORGET_SUBSCRIPTIONS: &str = "DELETE FROM subscriptions WHERE rowid IN (
+     SELECT f.rowid FROM subscriptions f WHERE f.began_at < ?1
+         AND NOT EXISTS (SELECT 1 FROM sessions s
+             WHERE s.agent_group_id = f.agent_group_id AND s.closed_at IS NULL
+                 AND COALESCE(s.conversation_id, '') IN ('', f.conversation_id)
+                 AND (s.thread IS NULL OR s.thread = f.thread))
+     ORDER BY f.began_at LIMIT ?2)";
+
 // The ids of users count up with the time they were made.
 pub(crate) const PEOPLE: &str = "SELECT id, channel, handle FROM users u
      WHERE u.id > ?1 AND u.created_at < ?2 ORDER BY u.id LIMIT ?3";
@@ -291,7 +306,28 @@ impl Store {
         self.forget(FORGET_REJECTED, before, limit).await
     }
 
-    async fn forget(&self, sql: &'static str, before: Timestamp, limit: u32) -> Result<u64, Error> {
+    /// Forgets requests for approval that were decided, or have expired, before `before`, at most
+    /// `limit`; returns how many. One that was given and is not carried out yet stays.
+    pub async fn forget_approvals(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.forget(FORGET_APPROVALS, before, limit).await
+    }
+
+    /// Forgets that agents follow a conversation or thread since a mention before `before`, where they
+    /// have no open session for it any more, at most `limit`; returns how many.
+    pub async fn forget_old_subscriptions(
+        &self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, Error> {
+        self.forget(FORGET_SUBSCRIPTIONS, before, limit).await
+    }
+
+    pub(crate) async fn forget(
+        &self,
+        sql: &'static str,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, Error> {
         let failed = |source| Error::Forget { source };
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
         let done = sqlx::query(sql)

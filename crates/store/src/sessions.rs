@@ -12,6 +12,7 @@ use crate::{
     Error, Store,
     rows::{Fields, opt_id, opt_thread},
     store::{Durability, begin},
+    trace::{self, About, Event},
 };
 
 pub(crate) const OPEN_SESSION: &str = "SELECT * FROM sessions WHERE agent_group_id = ?1
@@ -266,6 +267,10 @@ impl Store {
         .await
         .map_err(failed)?;
         let generation = parse_generation(Fields::new("sessions", &row)).map_err(failed)?;
+        let starting = Event::Starting { generation };
+        trace::add(&mut tx, About::Session(session), starting, now)
+            .await
+            .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(generation)
     }

@@ -1,7 +1,5 @@
 //! Messages that wait for an answer: who is due, and what becomes of one that failed.
 
-pub mod trace;
-
 use anchorhold_core::{
     address::Address,
     entity::MessageStatus,
@@ -15,6 +13,7 @@ use crate::{
     deliveries::{NewDelivery, insert_notice},
     rows::Fields,
     store::{Durability, begin},
+    trace::{self, About, Event},
 };
 
 pub(crate) const DUE_SESSIONS: &str =
@@ -206,13 +205,26 @@ impl Store {
         session: SessionId,
         seq: i64,
         retry: &MessageRetry,
+        now: Timestamp,
     ) -> Result<bool, Error> {
         let failed = |source| Error::SetTries {
             session,
             seq,
             source,
         };
-        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        self.set_tries_inner((session, seq), retry, now)
+            .await
+            .map_err(failed)
+    }
+
+    async fn set_tries_inner(
+        &self,
+        (session, seq): (SessionId, i64),
+        retry: &MessageRetry,
+        now: Timestamp,
+    ) -> sqlx::Result<bool> {
+        let mut conn = self.writer(Durability::Process).await?;
+        let mut tx = begin(&mut conn).await?;
         let done = sqlx::query(
             "UPDATE messages SET tries = ?3, next_at = ?4, due_since = ?4, last_error = ?5
              WHERE session_id = ?1 AND seq = ?2 AND status = 'pending'",
@@ -222,10 +234,19 @@ impl Store {
         .bind(retry.tries)
         .bind(retry.next_at.as_millisecond())
         .bind(&retry.why)
-        .execute(&mut *conn)
-        .await
-        .map_err(failed)?;
-        Ok(done.rows_affected() > 0)
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let event = Event::Retry {
+            tries: retry.tries,
+            next_at: retry.next_at,
+            why: retry.why.clone(),
+        };
+        trace::add(&mut tx, About::Row(session, seq), event, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Gives a message up, and in the same transaction puts `notice` on its way to the person.

@@ -27,6 +27,7 @@ pub static CATALOG: &[Resource] = &[
     AUDIT,
     UNDO,
     DEADLETTERS,
+    TRACE,
     PAIR,
 ];
 
@@ -364,6 +365,31 @@ const DEADLETTERS: Resource = Resource {
             .agents(Agents::Never)
             .fields(&[ID]),
     ],
+};
+
+const TRACE: Resource = Resource {
+    name: "trace",
+    about: "What became of a message, step by step",
+    verbs: &[read("")
+        .about("Tell what became of a message, step by step, and who has it now")
+        .agents(Agents::Group("group"))
+        .fields(&[
+            Field {
+                positional: true,
+                ..platform(
+                    "id",
+                    "ID|last",
+                    "The platform's id, ours, an answer's, SESSION:SEQ, or `last`",
+                )
+                .required()
+            },
+            platform(
+                "conversation",
+                "WHERE",
+                "Its conversation: CHANNEL:CHAT, its id or its name; needed for `last`",
+            ),
+            ONLY_GROUP,
+        ])],
 };
 
 const PAIR: Resource = Resource {

@@ -76,12 +76,14 @@ async fn what_is_only_shown_is_cut() {
     event.reply_to = Some(Quote {
         sender: None,
         text: "q".repeat(TEXT_LIMIT_BYTES + 10),
+        message_id: None,
     });
     inbox.deliver(event.clone()).await.unwrap();
     event.sender.name = Some("é".repeat(127));
     event.reply_to = Some(Quote {
         sender: None,
         text: "q".repeat(TEXT_LIMIT_BYTES),
+        message_id: None,
     });
     assert_eq!(intake.events(), vec![event]);
 }

@@ -8,7 +8,10 @@ use anchorhold_runner::{
     lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner},
     spec::SandboxUser,
 };
-use anchorhold_store::{Pace, Store};
+use anchorhold_store::{
+    Pace, Store,
+    trace::{About, Event},
+};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{getgid, getuid};
 use tokio::{net::UnixListener, sync::Notify, time::timeout};
@@ -181,6 +184,9 @@ impl Ground {
         let desired = settings::desired(config, || base.seed());
         let done = base.store.reconcile_file(&desired, now).await?;
         info!(?done, "configuration taken over");
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let began = base.store.note(About::Host, Event::Host { version }, now);
+        began.await?;
         let fixed = Fixed {
             install,
             runner_dir,

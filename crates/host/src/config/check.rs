@@ -85,6 +85,8 @@ fn retention(report: &mut Report, root: &Section<'_>) -> Lifetimes {
         dropped: section.duration(report, "dropped", &keys::DROPPED_KEPT),
         files: section.duration(report, "files", &keys::FILES_KEPT),
         people: section.duration(report, "people", &keys::PEOPLE_KEPT),
+        trace: section.duration(report, "trace", &keys::TRACE_KEPT),
+        approvals: section.duration(report, "approvals", &keys::APPROVALS_KEPT),
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) const RETENTION: &[&str] = &[
     "dropped",
     "files",
     "people",
+    "trace",
+    "approvals",
 ];
 /// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
 pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
@@ -157,6 +159,19 @@ pub(super) const FILES_KEPT: Bounds<Duration> = Bounds {
 pub(super) const PEOPLE_KEPT: Bounds<Duration> = Bounds {
     default: days(365),
     least: days(30),
+    most: days(3650),
+};
+/// `retention.trace`.
+pub(super) const TRACE_KEPT: Bounds<Duration> = Bounds {
+    default: days(30),
+    least: days(1),
+    most: days(3650),
+};
+/// `retention.approvals`, of decided ones. Below the least, a refusal could be forgotten within the
+/// time in which nobody is asked again.
+pub(super) const APPROVALS_KEPT: Bounds<Duration> = Bounds {
+    default: days(90),
+    least: days(14),
     most: days(3650),
 };
 /// `channels.NAME.unknown_senders`; its default is the channel type's.

@@ -16,6 +16,7 @@ use anchorhold_core::{
 use anchorhold_store::{
     approvals::{Approval, Pick},
     ingest::{Entered, Entry},
+    trace::{About, Event, Receipt},
 };
 use tracing::{info, warn};
 
@@ -52,7 +53,7 @@ impl Ingest {
             // Trying again would not help: it ends here, and who asked is told.
             Err(failure) => {
                 warn!(approval = %id, error = %report(&failure), "approved act can't be carried out");
-                store.drop_held(id).await?;
+                store.drop_held(id, self.base.now()).await?;
                 self.tell_who_waits(approval, notice::not_carried_out())
                     .await?;
                 format!("It can't be carried out: {failure}.")
@@ -173,7 +174,14 @@ impl Ingest {
                 let parties = (sender, conversation.id);
                 let obeying = self.obey(&command, &event, parties, &audience);
                 let said = Box::pin(obeying).await?;
-                return self.answer_message(&event, said).await;
+                let receipt = Receipt {
+                    by_host: Some(command.word().to_owned()),
+                    answer: Some(self.answer_message(&event, said).await?),
+                    ..super::receipt(&event)
+                };
+                let about = About::Message(&channel, &chat, &message_id);
+                let (replayed, now) = (Event::Replayed(receipt), self.base.now());
+                return Ok(store.note(about, replayed, now).await?);
             }
         }
         let mut judged = self.judge(&event, parties, &applicable).await?;
@@ -186,6 +194,11 @@ impl Ingest {
         }
         let routed = self.settle(&event, conversation, sender, fresh).await?;
         let event = Arc::new(event);
+        let now = self.base.now();
+        let receipt = Receipt {
+            decisions: routed.decisions.clone(),
+            ..super::receipt(&event)
+        };
         // Who decided may have decided about less than this message needs.
         let reason = self.ask_to_admit(&event, &routed, Came::Replayed).await?;
         if routed.hearings.is_empty() {
@@ -194,10 +207,13 @@ impl Ingest {
                 self.answer_message(&event, notice::not_heard(reason))
                     .await?;
             }
-            return Ok(());
+            let about = About::Message(&channel, &chat, &message_id);
+            return Ok(store.note(about, Event::Replayed(receipt), now).await?);
         }
         let entered = self.enter(&event, &routed, Entry::Messages).await?;
-        store.replayed(&channel, &chat, &message_id).await?;
+        store
+            .replayed(&channel, &chat, &message_id, (receipt, now))
+            .await?;
         if let Entered::Now(tracked) = entered {
             self.wake_all(&routed, &tracked);
         }

@@ -56,7 +56,8 @@ impl Ingest {
         self.tell_who_waits(&approval, said).await?;
         self.tell_agent(&approval, "Nobody decided in time.")
             .await?;
-        self.base.store.withdraw_approval(id).await?;
+        let now = self.base.now();
+        self.base.store.withdraw_approval(id, now).await?;
         info!(approval = %id, "nobody decided in time");
         Ok(())
     }
@@ -98,7 +99,8 @@ impl Ingest {
             return Err(failure.into());
         }
         error!(approval = %id, error = %report(&failure), "approval withdrawn");
-        self.base.store.withdraw_approval(id).await?;
+        let now = self.base.now();
+        self.base.store.withdraw_approval(id, now).await?;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use anchorhold_store::{
     Error as StoreError,
     conversations::NewConversation,
     people::{NewUser, Subscription},
+    trace::{Decided, HeardAs},
 };
 use tracing::debug;
 
@@ -119,16 +120,26 @@ impl Ingest {
             sender,
             hearings: Vec::new(),
             declined: Vec::new(),
+            decisions: Vec::with_capacity(judged.len()),
         };
         for Judged {
-            wiring, decision, ..
+            wiring,
+            facts,
+            decision,
         } in judged
         {
             let group = wiring.agent_group;
+            let mut decided = Decided {
+                agent: group,
+                heard: HeardAs::Declined,
+                rule: route::rule(&wiring, facts, event.addressed, &decision),
+                session: None,
+            };
             let (key, triggers) = match decision {
                 Decision::Decline(reason) => {
                     debug!(%group, reason = reason.as_str(), "declined");
                     routed.declined.push((group, reason));
+                    routed.decisions.push(decided);
                     continue;
                 }
                 Decision::Keep(key) => (key, false),
@@ -142,6 +153,13 @@ impl Ingest {
                 }
             };
             let session = self.session(&key).await?;
+            decided.heard = if triggers {
+                HeardAs::Answer
+            } else {
+                HeardAs::Context
+            };
+            decided.session = Some(session.id);
+            routed.decisions.push(decided);
             routed.hearings.push(Hearing {
                 session: session.id,
                 group,

@@ -224,7 +224,7 @@ impl Ingest {
             // Offered again, it is routed by what was decided.
             Held::Late => return Err("it was decided at this very moment".into()),
         };
-        self.answer_message(event, said).await
+        self.answer_message(event, said).await.map(drop)
     }
 
     /// Is it the first message that waits for this decision? Also when it is offered again, since
@@ -258,7 +258,8 @@ impl Ingest {
     }
 
     async fn declined(&self, event: &InboundEvent, reason: Reason) -> Result<Accepted, Failure> {
-        self.record(event, Some(reason)).await
+        let receipt = super::receipt(event);
+        self.record(event, Some(reason), receipt).await
     }
 }
 

@@ -67,6 +67,7 @@ async fn died_before_the_file() -> Bench {
         outcome: EventOutcome::Stored,
         messages: vec![said],
         declined: None,
+        receipt: Box::default(),
     };
     let entered = central.enter(&[Entry::Event(record)]).await.unwrap();
     assert!(matches!(entered[..], [Entered::Now(_)]), "{entered:?}");

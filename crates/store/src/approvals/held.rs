@@ -13,6 +13,7 @@ use crate::{
     Error, Store,
     rows::{Fields, opt_thread},
     store::{Durability, begin},
+    trace::{self, About, Event, Released},
 };
 
 pub(crate) const HELD: &str =
@@ -116,12 +117,14 @@ impl Store {
         .bind(limit)
         .execute(&mut *tx)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(Held::Full);
+        }
+        let Address { channel, chat, .. } = &event.address;
+        let about = About::Message(channel, chat, &event.message_id);
+        trace::add(&mut tx, about, Event::Held { approval }, now).await?;
         tx.commit().await?;
-        Ok(if done.rows_affected() > 0 {
-            Held::Kept
-        } else {
-            Held::Full
-        })
+        Ok(Held::Kept)
     }
 
     /// The messages that wait for an approval, the oldest first, at most `limit`.
@@ -163,21 +166,31 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// No message waits for this approval any more; returns how many did.
+    /// No message waits for this approval any more, since it could not be carried out; returns how
+    /// many did.
     ///
     /// After a replay, use [`Self::drop_held_event`] for each that was replayed: another one may
     /// have come meanwhile.
-    pub async fn drop_held(&self, approval: QuestionId) -> Result<u64, Error> {
+    pub async fn drop_held(&self, approval: QuestionId, now: Timestamp) -> Result<u64, Error> {
         let failed = |source| Error::DropHeld { approval, source };
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
-        delete_held(&mut conn, approval).await.map_err(failed)
+        let mut tx = begin(&mut conn).await.map_err(failed)?;
+        let how = Released::NotCarriedOut;
+        let dropped = delete_held(&mut tx, approval, how, now)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(dropped)
     }
 }
 
 pub(crate) async fn delete_held(
     conn: &mut SqliteConnection,
     approval: QuestionId,
+    how: Released,
+    now: Timestamp,
 ) -> sqlx::Result<u64> {
+    trace::released(conn, approval, how, now).await?;
     let done = sqlx::query("DELETE FROM held_events WHERE approval_id = ?1")
         .bind(approval.to_string())
         .execute(conn)

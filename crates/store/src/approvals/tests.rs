@@ -159,8 +159,8 @@ async fn an_act_that_was_changed_is_not_approved() {
             .await
             .unwrap();
         assert_eq!(store.approvals_to_carry_out(9).await.unwrap(), [id(1)]);
-        assert!(store.withdraw_approval(id(1)).await.unwrap());
-        assert!(!store.withdraw_approval(id(1)).await.unwrap());
+        assert!(store.withdraw_approval(id(1), at(0)).await.unwrap());
+        assert!(!store.withdraw_approval(id(1), at(0)).await.unwrap());
         assert_eq!(store.approvals_to_carry_out(9).await.unwrap(), []);
     }
 }
@@ -274,6 +274,6 @@ async fn a_code_names_what_still_waits() {
     for wrong in ["", "%", "______", "ffffffffffff", code.get(1..).unwrap()] {
         assert_eq!(named(wrong).await, [], "{wrong}");
     }
-    store.withdraw_approval(id(1)).await.unwrap();
+    store.withdraw_approval(id(1), at(0)).await.unwrap();
     assert_eq!(named(&code).await, []);
 }

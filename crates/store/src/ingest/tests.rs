@@ -10,6 +10,7 @@ use crate::{
     Disposition,
     ingest::{Entered, Entry, EventOutcome, EventRecord, Key, MessageRole, NewMessage, Tracked},
     tests::fixture::{Place, at, body, bytes, event, message, platform_id},
+    trace::Receipt,
 };
 
 /// A message that asks for no number; `n` tells it from others.
@@ -326,7 +327,10 @@ async fn a_message_that_was_declined_can_be_heard_after_all() {
     assert!(heard(here).await && !heard(there).await);
     let replayed = async || {
         let id = &declined.message_id;
-        store.replayed(channel, chat, id).await.unwrap()
+        store
+            .replayed(channel, chat, id, (Receipt::default(), at(0)))
+            .await
+            .unwrap()
     };
     assert!(replayed().await);
     assert!(!replayed().await);

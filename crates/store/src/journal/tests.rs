@@ -37,7 +37,11 @@ async fn a_row_says_all_that_the_sessions_file_needs() {
         next_at: at(50),
         why: "it died".to_owned(),
     };
-    place.store.set_tries(session, 2, &retry).await.unwrap();
+    place
+        .store
+        .set_tries(session, 2, &retry, at(0))
+        .await
+        .unwrap();
     let row = |seq: i64| Journaled {
         seq,
         address: address("chat", None),

@@ -272,6 +272,7 @@ pub(crate) fn event(n: i64, messages: Vec<NewMessage>) -> EventRecord {
         outcome: EventOutcome::Stored,
         messages,
         declined: None,
+        receipt: Box::default(),
     }
 }
 

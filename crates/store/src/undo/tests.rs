@@ -169,7 +169,7 @@ async fn requests_about_a_deleted_group_are_over() {
     store.open_approval(&fresh, at(1)).await.unwrap();
     delete(&place, What::Group(one)).await;
     assert_eq!(store.pending_approvals(9).await.unwrap(), []);
-    assert!(!store.withdraw_approval(id(1)).await.unwrap());
+    assert!(!store.withdraw_approval(id(1), at(0)).await.unwrap());
 }
 
 #[tokio::test]

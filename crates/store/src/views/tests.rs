@@ -172,7 +172,7 @@ async fn what_is_over_is_shown_on_request() {
     let place = full().await;
     let retired = "UPDATE agent_groups SET retired_at = 1 WHERE folder = 'g2'";
     place.sql(retired).await.unwrap();
-    place.store.withdraw_approval(id(1)).await.unwrap();
+    place.store.withdraw_approval(id(1), at(0)).await.unwrap();
     place.store.restore(1, at(2)).await.unwrap();
     let dead = place.store.failed_deliveries(1).await.unwrap().remove(0);
     place.store.discard_delivery(dead.id, at(3)).await.unwrap();

@@ -52,7 +52,7 @@ async fn a_retry_is_due_only_when_its_time_comes() {
         next_at: at(100),
         why: "the sandbox stalled".to_owned(),
     };
-    assert!(store.set_tries(session, 2, &retry).await.unwrap());
+    assert!(store.set_tries(session, 2, &retry, at(0)).await.unwrap());
     assert_eq!(store.due_sessions(at(99), 10).await.unwrap(), []);
     let work = SessionWork {
         pending: 1,
@@ -112,7 +112,7 @@ async fn giving_up_tells_the_person_once() {
         next_at: at(9),
         why: String::new(),
     };
-    assert!(!store.set_tries(session, 2, &late).await.unwrap());
+    assert!(!store.set_tries(session, 2, &late, at(0)).await.unwrap());
 }
 
 #[tokio::test]

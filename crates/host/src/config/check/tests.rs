@@ -132,10 +132,13 @@ fn lifetimes_are_read_and_have_their_bounds() {
         dropped: 90 * day,
         files: 30 * day,
         people: 365 * day,
+        trace: 30 * day,
+        approvals: 90 * day,
     };
     assert_eq!(read("").unwrap().retention, plain);
     let text = "[retention]\nidle_session = \"never\"\nmessages = \"14d\"\nsessions = \"15d\"\n\
-                dropped = \"24h\"\nfiles = \"2d\"\npeople = \"31d\"\n";
+                dropped = \"24h\"\nfiles = \"2d\"\npeople = \"31d\"\ntrace = \"3d\"\n\
+                approvals = \"16d\"\n";
     let given = Lifetimes {
         idle_session: None,
         messages: 14 * day,
@@ -143,6 +146,8 @@ fn lifetimes_are_read_and_have_their_bounds() {
         dropped: day,
         files: 2 * day,
         people: 31 * day,
+        trace: 3 * day,
+        approvals: 16 * day,
     };
     let config = read(text).unwrap();
     assert_eq!(config.retention, given);
@@ -165,7 +170,7 @@ fn lifetimes_are_read_and_have_their_bounds() {
         (
             "event = \"30d\"",
             "retention.event: unknown key; there are \"idle_session\", \"messages\", \"sessions\", \
-             \"dropped\", \"files\", \"people\" (line 2)",
+             \"dropped\", \"files\", \"people\", \"trace\", \"approvals\" (line 2)",
         ),
     ] {
         check(&format!("[retention]\n{line}\n"), &[expect]);

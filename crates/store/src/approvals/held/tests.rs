@@ -49,8 +49,8 @@ async fn so_many_messages_wait_and_each_of_them_once() {
     assert_eq!(held, [waiting(2), waiting(1)]);
     assert_eq!(store.held_events(id(1), 1).await.unwrap().len(), 1);
     assert!(!format!("{held:?}").contains("secret"));
-    assert_eq!(store.drop_held(id(1)).await.unwrap(), 2);
-    assert_eq!(store.drop_held(id(1)).await.unwrap(), 0);
+    assert_eq!(store.drop_held(id(1), at(0)).await.unwrap(), 2);
+    assert_eq!(store.drop_held(id(1), at(0)).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn messages_go_with_an_approval_that_is_not_given() {
                 store.expire_approvals(at(100), 9).await.unwrap();
             }
             _ => {
-                store.withdraw_approval(id(1)).await.unwrap();
+                store.withdraw_approval(id(1), at(0)).await.unwrap();
             }
         }
         assert_eq!(place.number("SELECT COUNT(*) FROM held_events").await, 0);
