@@ -81,6 +81,7 @@ pub(crate) const EVERY_COMMAND: &[&str] = &[
     "deadletters retry 7",
     "deadletters retry 7 --even-if-it-arrived",
     "deadletters discard 7",
+    "channels list --limit=14",
     "trace m1",
     "trace last --conversation=work:-100 --group=helper",
     "pair work",

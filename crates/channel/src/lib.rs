@@ -68,7 +68,7 @@ pub use crate::{
     config::{ChannelFactory, FactoryContext, Problem, TableReader},
     cursor::{Cursor, CursorStore},
     error::{ChannelError, CursorError, Disposition, IntakeError, SecretError},
-    health::{Connection, Health, HealthReporter, HealthView},
+    health::{Connection, Health, HealthReporter, HealthView, Observed},
     inbox::{Accepted, Answered, Inbox, Intake},
     secret::{Secret, SecretRef, SecretSource},
 };

@@ -23,6 +23,7 @@ pub mod ids;
 pub mod inbound;
 pub mod liveness;
 pub mod order;
+pub mod outage;
 pub mod outbound;
 pub mod pattern;
 pub mod retry;

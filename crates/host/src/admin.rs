@@ -7,6 +7,7 @@
 pub mod inside;
 
 mod acts_of;
+mod channels;
 mod deadletters;
 mod explain;
 mod lookup;
@@ -159,6 +160,7 @@ impl Admin {
                 Box::pin(explain::explain(&lookup, &self.ingest)).await
             }
             (Access::Read, "deadletters", "show") => deadletters::show(&lookup).await,
+            (Access::Read, "channels", _) => Ok(channels::list(&lookup).await?),
             (Access::Read, "trace", _) => traced(&lookup, caller).await,
             (Access::Read, ..) => reads::read(&lookup).await,
             (Access::Write, "approvals", verb) => self.decide(&lookup, verb).await,

@@ -10,7 +10,6 @@ use std::{
 };
 
 use anchorhold_admin::request as admin;
-use anchorhold_channel::Connection;
 use anchorhold_core::clock::Clock;
 use anchorhold_runner::lifecycle::Lifecycle;
 use anchorhold_store::status::Counts;
@@ -29,6 +28,7 @@ use tracing::warn;
 
 use crate::{
     admin::{Admin, Caller},
+    liveness,
     registry::Registry,
     report::report,
     sandboxes::Sandboxes,
@@ -109,6 +109,10 @@ pub struct ChannelStatus {
     pub last_inbound: Option<Timestamp>,
     /// The last message that its platform took.
     pub last_outbound: Option<Timestamp>,
+    /// How often its connection came back.
+    pub reconnects: u64,
+    /// How often the host has started it anew.
+    pub restarts: u64,
 }
 
 /// One sandbox.
@@ -340,20 +344,16 @@ impl Control {
     }
 
     fn channels(&self) -> Vec<ChannelStatus> {
-        let describe = |connection: Connection| match connection {
-            Connection::Starting => "starting".to_owned(),
-            Connection::Connected => "connected".to_owned(),
-            Connection::Reconnecting { since, why } => format!("reconnecting since {since}: {why}"),
-            Connection::Dead { why } => format!("dead: {why}"),
-        };
         let all = self.registry.all().into_iter();
         all.map(|(name, instance)| {
             let health = instance.health.get();
             ChannelStatus {
                 name: name.to_string(),
-                connection: describe(health.connection),
+                connection: liveness::sentence(&health),
                 last_inbound: health.last_inbound,
                 last_outbound: health.last_outbound,
+                reconnects: health.reconnects,
+                restarts: health.restarts,
             }
         })
         .collect()

@@ -24,6 +24,7 @@ pub mod ends;
 pub mod feed;
 pub mod ingest;
 pub mod journal;
+pub mod liveness;
 pub mod pull;
 pub mod retention;
 pub mod sandboxes;

@@ -1,6 +1,9 @@
 //! What the host itself says to people: short, honest, without internals that only help attackers.
 
-use anchorhold_core::{address::Address, liveness::Verdict, route::Reason, sandbox::ExitStatus};
+use anchorhold_core::{
+    address::Address, ids::ChannelName, liveness::Verdict, route::Reason, sandbox::ExitStatus,
+};
+use jiff::Timestamp;
 
 /// The most of a reason that people and agents are shown, in characters.
 const WHY_CHARS: usize = 300;
@@ -204,6 +207,28 @@ impl Undelivered<'_> {
             parts => format!("{why}. {tried} Its first {parts} parts have arrived."),
         }
     }
+}
+
+/// A channel is not connected: for the owners, over another one.
+pub fn channel_down(channel: &ChannelName, since: Timestamp, why: Option<&str>) -> String {
+    let why: String = why
+        .unwrap_or("nobody knows why")
+        .chars()
+        .take(WHY_CHARS)
+        .collect();
+    let why = why.replace(char::is_control, " ");
+    let why = why.trim_end_matches('.');
+    let since = since.strftime("%Y-%m-%d %H:%M:%SZ");
+    format!(
+        "The channel `{channel}` is not connected since {since}: {why}. What is to be said there \
+         waits. You are told when it is back; `anchorhold channels list` shows how it fares."
+    )
+}
+
+/// It is connected again.
+pub fn channel_back(channel: &ChannelName, since: Timestamp) -> String {
+    let since = since.strftime("%Y-%m-%d %H:%M:%SZ");
+    format!("The channel `{channel}`, which was not connected since {since}, is connected again.")
 }
 
 fn times(tries: u32) -> String {

@@ -26,6 +26,8 @@ pub struct Instance {
     pub reporter: HealthReporter,
     /// What happens to strangers' messages, unless a conversation says otherwise.
     pub unknown_senders: UnknownSenderPolicy,
+    /// The type of channel that it is.
+    pub kind: String,
     /// Its table in the configuration, to see whether it has changed.
     pub table: toml::Table,
     /// Ends it.

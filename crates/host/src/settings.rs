@@ -11,7 +11,6 @@ use anchorhold_channel::{
 };
 use anchorhold_core::{
     clock::{Clock, Entropy},
-    entity::UnknownSenderPolicy,
     ids::ChannelName,
 };
 use camino::{Utf8Path, Utf8PathBuf};
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     channels::{compiled, types},
-    config::{self, Config, FILE_LIMIT_BYTES, Known, problem::Problems},
+    config::{self, Channel, Config, FILE_LIMIT_BYTES, Known, problem::Problems},
     registry::Instance,
 };
 
@@ -127,7 +126,7 @@ pub fn build_channels(
             Ok(adapter) => {
                 let health = health::pair(Arc::clone(&around.clock));
                 let table = channel.settings.clone();
-                let made = instance(adapter, health, channel.unknown_senders, table);
+                let made = instance(adapter, health, channel, table);
                 built.push((channel.name.clone(), made));
             }
             Err(found) => problems.extend(found.iter().map(|problem| {
@@ -146,7 +145,7 @@ pub fn build_channels(
 fn instance(
     adapter: Arc<dyn ChannelAdapter>,
     (reporter, health): (HealthReporter, HealthView),
-    unknown_senders: UnknownSenderPolicy,
+    channel: &Channel,
     table: toml::Table,
 ) -> Instance {
     let shutdown = CancellationToken::new();
@@ -154,7 +153,8 @@ fn instance(
         adapter,
         health,
         reporter,
-        unknown_senders,
+        unknown_senders: channel.unknown_senders,
+        kind: channel.kind.clone(),
         table,
         shutdown,
     }

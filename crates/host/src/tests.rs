@@ -19,6 +19,7 @@ mod forgetting;
 mod incoming;
 mod journal;
 mod life;
+mod liveness;
 mod outages;
 mod pairing;
 mod reloading;
@@ -26,6 +27,7 @@ mod restarting;
 mod restarts;
 mod saying;
 mod sending;
+mod tracing;
 
 use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
@@ -204,6 +206,7 @@ impl Bench {
                 health,
                 reporter,
                 unknown_senders: channel.unknown_senders,
+                kind: channel.kind.clone(),
                 table: channel.settings.clone(),
                 shutdown: CancellationToken::new(),
             };

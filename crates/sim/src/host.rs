@@ -282,6 +282,7 @@ fn instance(
         health,
         reporter,
         unknown_senders: UnknownSenderPolicy::Public,
+        kind: "sim".to_owned(),
         table: toml::Table::new(),
         shutdown: CancellationToken::new(),
     }

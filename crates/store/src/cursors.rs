@@ -1,6 +1,7 @@
 //! Where each channel stands in what it reads from its platform.
 
 use anchorhold_core::ids::ChannelName;
+use sqlx::SqliteConnection;
 
 use crate::{Error, Store, store::Durability};
 
@@ -46,6 +47,21 @@ impl Store {
         .map_err(failed)?;
         Ok(())
     }
+}
+
+/// The cursor `from` goes by the name `to` from now on, unless there is one of that name.
+pub(crate) async fn rename(
+    conn: &mut SqliteConnection,
+    channel: &ChannelName,
+    (from, to): (&str, &str),
+) -> sqlx::Result<()> {
+    sqlx::query("UPDATE OR IGNORE cursors SET name = ?3 WHERE channel = ?1 AND name = ?2")
+        .bind(channel.as_str())
+        .bind(from)
+        .bind(to)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -259,6 +259,8 @@ operations! {
     EndPending { session: SessionId } = "could not end the messages of session {session}";
     /// See [`crate::Store::mark_context_done`].
     MarkContextDone { session: SessionId } = "could not end context of session {session}";
+    /// See [`crate::Store::channel_health`].
+    ChannelHealth { channel: ChannelName } = "could not read or write down how channel {channel} fares";
     /// See [`crate::Store::note`].
     Note {} = "could not put on record what happened";
     /// See [`crate::Store::find_traced`].

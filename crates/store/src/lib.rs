@@ -42,6 +42,7 @@ mod store;
 pub mod approvals;
 pub mod attempts;
 pub mod audit;
+pub mod channel_health;
 pub mod conversations;
 pub mod cursors;
 pub mod deliveries;

@@ -27,6 +27,7 @@ pub static CATALOG: &[Resource] = &[
     AUDIT,
     UNDO,
     DEADLETTERS,
+    CHANNELS,
     TRACE,
     PAIR,
 ];
@@ -365,6 +366,14 @@ const DEADLETTERS: Resource = Resource {
             .agents(Agents::Never)
             .fields(&[ID]),
     ],
+};
+
+const CHANNELS: Resource = Resource {
+    name: "channels",
+    about: "How the channel instances fare",
+    verbs: &[LIST
+        .about("List the instances: since when they are up or not, and what last proved it")
+        .fields(&[LIMIT])],
 };
 
 const TRACE: Resource = Resource {

@@ -58,6 +58,7 @@ impl Place {
             health,
             reporter,
             unknown_senders: UnknownSenderPolicy::Strict,
+            kind: "fake".to_owned(),
             table: toml::Table::new(),
             shutdown: CancellationToken::new(),
         };

@@ -39,6 +39,7 @@ use crate::{
     feed::Feed,
     ingest::{Ingest, Stages},
     journal::Journal,
+    liveness::Liveness,
     pairing::Pairing,
     pull::Pull,
     reach::Reach,
@@ -78,6 +79,8 @@ pub(crate) struct Graph {
     pub(crate) sweep_nudge: Arc<Notify>,
     /// What is forgotten when.
     pub(crate) rules: Rules,
+    /// Watches the channels.
+    pub(crate) liveness: Arc<Liveness>,
     around: Surroundings,
     sandboxes: Arc<Sandboxes>,
     /// Writes the sessions' files.
@@ -257,6 +260,7 @@ impl Graph {
         let files = (&journal, &feed);
         let (ingest, admin, ends) = way_in(&base, &registry, (&deliver, &wake), below, files);
         let graph = Self {
+            liveness: Liveness::new(base.clone(), registry.clone(), deliver.clone()),
             base,
             registry,
             ingest,
@@ -314,6 +318,8 @@ impl Graph {
         self.tasks.spawn(inside.run(self.stages.clone()));
         self.tasks.spawn(self.deliver.clone().run());
         self.tasks.spawn(ends.run(self.stages.clone()));
+        self.tasks
+            .spawn(Arc::clone(&self.liveness).run(self.stages.clone()));
         self.tasks.spawn(sweep.run(self.stages.clone()));
         let ingest = Arc::clone(&self.ingest);
         self.tasks.spawn(ingest.attend(self.stages.clone()));

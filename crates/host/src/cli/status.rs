@@ -35,11 +35,13 @@ fn describe(status: &Status) -> String {
     for channel in &status.channels {
         let when = |at: Option<jiff::Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
         lines.push(format!(
-            "channel {}: {}; last in {}, last out {}",
+            "channel {}: {}; last in {}, last out {}; came back {} times, started anew {} times",
             channel.name,
             channel.connection,
             when(channel.last_inbound),
-            when(channel.last_outbound)
+            when(channel.last_outbound),
+            channel.reconnects,
+            channel.restarts
         ));
     }
     lines.push(format!(

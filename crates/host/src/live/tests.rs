@@ -125,7 +125,7 @@ fn a_file_that_can_not_be_read_is_timed_until_it_can() {
 }
 
 #[test]
-fn nothing_is_judged_before_it_runs() {
+fn nc_pr_2151_nothing_is_judged_before_it_runs() {
     let t0 = start();
     let live = Live::default();
     live.begin(session(), Generation(2), t0);
@@ -167,7 +167,7 @@ fn the_end_of_an_older_sandbox_takes_nothing_of_the_present_one() {
 }
 
 #[test]
-fn a_new_sandbox_begins_with_nothing_of_the_last_one() {
+fn defect_36_a_new_sandbox_begins_with_nothing_of_the_last_one() {
     let t0 = start();
     let live = running(1, t0);
     live.note_read(

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, io};
 use anchorhold_channel::fake::{FakeClock, FakeEntropy};
 use anchorhold_core::{
     entity::{
-        AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode,
+        AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope,
+        SessionMode, UnknownSenderPolicy,
     },
     ids::{AgentGroupId, ChatId, ConversationId, FolderName, Handle, UserId, WiringId},
     inbound::ChatKind,

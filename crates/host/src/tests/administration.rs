@@ -672,3 +672,21 @@ async fn the_socket_answers_garbage_with_a_reason() {
     rows(host.operator("groups list").await);
     host.stop().await;
 }
+
+#[tokio::test]
+async fn an_agent_traces_only_what_its_own_group_heard() {
+    let mut host = Host::new(BARE).await;
+    let own = host.agent_of("own", "group", "a").await;
+    let other = host.agent_of("other", "group", "b").await;
+    let mine = host
+        .asks(&own, &format!("trace id={}:2", own.id.session))
+        .await;
+    assert!(matches!(mine, Reply::One(_)), "{mine:?}");
+    let foreign = host
+        .asks(&own, &format!("trace id={}:2", other.id.session))
+        .await;
+    let nothing = host.asks(&own, "trace id=nothing").await;
+    assert_eq!(failed(&foreign).0, FailCode::NotFound);
+    assert_eq!(failed(&foreign), failed(&nothing));
+    host.stop().await;
+}

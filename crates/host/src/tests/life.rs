@@ -278,9 +278,11 @@ async fn defect_58_a_session_has_a_log_and_the_host_says_how_it_fares() {
             "runtimes": [{"kind": "sandbox", "up": true, "detail": null}],
             "channels": [{
                 "name": "one",
-                "connection": "connected",
+                "connection": "connected, nothing proven since 2026-01-01T00:00:00Z",
                 "last_inbound": null,
                 "last_outbound": null,
+                "reconnects": 0,
+                "restarts": 0,
             }],
             "sandboxes": [{
                 "session": session.to_string(),
@@ -353,4 +355,22 @@ async fn a_wish_that_comes_after_the_work_starts_nothing() {
     let fresh = host.enter().await;
     assert_ne!(fresh.id.session, ended);
     assert_eq!(host.runtime().specs().len(), 2);
+}
+
+/// One that never writes the file by which it is judged is not beyond judgement.
+#[tokio::test]
+async fn nc_pr_3252_a_sandbox_without_a_progress_file_has_a_start_limit() {
+    let host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let started = until("it is started", async || host.runtime().running().pop()).await;
+    let out_dir = host.graph.base.files(started.session).out_dir().to_owned();
+    assert!(!out_dir.join("progress").exists());
+    host.advance(Duration::from_secs(61));
+    until("it is killed", async || {
+        host.nudge();
+        (!host.runtime().running().contains(&started)).then_some(())
+    })
+    .await;
+    host.until_held(started.session).await;
+    assert_eq!(host.message(2).await.tries, 0);
 }

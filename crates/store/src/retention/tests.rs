@@ -5,9 +5,14 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
+    approvals::{Decided, Pick},
     ingest::{EventOutcome, EventRecord},
+    people::Subscription,
     pull::{EndedMessage, MessageEnd, Pulled, RejectedRow},
-    tests::fixture::{Place, address, at, bytes, delivery, event, group, message, pulled},
+    tests::fixture::{
+        Place, add_member, address, approval_id, asked, at, bytes, delivery, event, group, message,
+        pulled,
+    },
 };
 
 /// Messages 2 and 4 of a session, ended at 10 and 20, and 6, which still waits.
@@ -325,5 +330,107 @@ async fn defect_51_strangers_are_forgotten_and_nobody_with_a_tie_is() {
     assert_eq!(store.user(people[4]).await.unwrap(), None);
     for kept in &people[..4] {
         assert!(store.user(*kept).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn defect_51_decided_approvals_and_what_nobody_follows_are_forgotten() {
+    let place = Place::new().await;
+    let store = &place.store;
+    for n in 1..=3 {
+        store
+            .open_approval(&asked(n, &add_member(n)), at(0))
+            .await
+            .unwrap();
+    }
+    let by = Some(place.user("olga").await);
+    let decide = async |n, pick: Pick| {
+        let decided = store
+            .decide_approval(approval_id(n), &pick, by, at(10))
+            .await;
+        assert_eq!(decided.unwrap(), Decided::Now);
+    };
+    decide(1, Pick::Reject).await;
+    // Given and not carried out yet: not over.
+    decide(2, Pick::Approve).await;
+    assert_eq!(store.forget_approvals(at(10), 9).await.unwrap(), 0);
+    assert_eq!(store.forget_approvals(at(11), 9).await.unwrap(), 1);
+    assert!(store.carried_out(approval_id(2), at(12)).await.unwrap());
+    assert_eq!(store.forget_approvals(at(11), 9).await.unwrap(), 1);
+    // What waits stays, however old.
+    assert_eq!(store.forget_approvals(at(90), 9).await.unwrap(), 0);
+    assert_eq!(place.number("SELECT COUNT(*) FROM approvals").await, 1);
+
+    let session = place.session(1, "chat").await;
+    let follows = Subscription {
+        agent_group: group(1).id,
+        conversation: place.conversation("chat").await,
+        thread: None,
+    };
+    store.subscribe(&follows, "mentioned", at(0)).await.unwrap();
+    assert_eq!(store.forget_old_subscriptions(at(5), 9).await.unwrap(), 0);
+    assert!(store.close_session(session, at(1)).await.unwrap());
+    assert_eq!(store.forget_old_subscriptions(at(0), 9).await.unwrap(), 0);
+    assert_eq!(store.forget_old_subscriptions(at(5), 9).await.unwrap(), 1);
+}
+
+/// Every table and what bounds it: a new one has to be put here, with its lifetime.
+#[tokio::test]
+async fn defect_51_every_table_has_a_lifetime() {
+    const SWEPT: &[&str] = &[
+        "sessions",
+        "messages",
+        "rejected_rows",
+        "deliveries",
+        "attempts",
+        "questions",
+        "events",
+        "dropped",
+        "users",
+        "direct_chats",
+        // What came in, as long as the message it is of.
+        "journal",
+        "approvals",
+        "held_events",
+        "subscriptions",
+        "trace",
+    ];
+    const BOUNDED_BY_NUMBER: &[&str] = &["audit", "undo"];
+    // One row a channel instance, or one in all.
+    const FEW: &[&str] = &[
+        "install",
+        "parked_channels",
+        "cursors",
+        "pairings",
+        "channel_health",
+    ];
+    // What people have set, and the chats that they have brought the bot into.
+    const SET_BY_PEOPLE: &[&str] = &[
+        "agent_groups",
+        "group_config",
+        "conversations",
+        "wirings",
+        "roles",
+        "members",
+        "destinations",
+    ];
+    let place = Place::new().await;
+    let mut conn = place.store.reader().await.unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table'
+         AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%'",
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .unwrap();
+    let bounded = [SWEPT, BOUNDED_BY_NUMBER, FEW, SET_BY_PEOPLE].concat();
+    for table in &tables {
+        assert!(bounded.contains(&table.as_str()), "{table} grows for ever");
+    }
+    for table in bounded {
+        assert!(
+            tables.iter().any(|one| one == table),
+            "there is no table {table}"
+        );
     }
 }
