@@ -310,11 +310,14 @@ impl Ingest {
             Some(_) => EventOutcome::Declined,
             None => EventOutcome::Stored,
         };
+        // It came before anything was made of it.
+        let made_at = messages.iter().map(|message| message.created_at);
+        let received_at = made_at.chain([self.base.now()]).min();
         Entry::Event(EventRecord {
             address: event.address.clone(),
             message_id: event.message_id.clone(),
             sender: event.sender.handle.clone(),
-            received_at: self.base.now(),
+            received_at: received_at.unwrap_or_else(|| self.base.now()),
             outcome,
             messages,
             declined: reason,

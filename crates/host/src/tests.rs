@@ -133,6 +133,8 @@ struct Bench {
     boot: Option<String>,
     /// The sandboxes that a test has in hand or had.
     entered: BTreeSet<InstanceId>,
+    /// Does the clock go on with each look at it?
+    ticking: bool,
 }
 
 /// Bytes that never repeat, with room below: the ids of rows are made of a session's by changing the
@@ -175,6 +177,7 @@ impl Bench {
             before_runtime: None,
             boot: Some("first".to_owned()),
             entered: BTreeSet::new(),
+            ticking: false,
             dir,
         }
     }
@@ -185,7 +188,12 @@ impl Bench {
 
     /// Starts a host, as `app::run` does but for the channels, the runtime and the signals.
     async fn start(self) -> Host {
-        let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(&self.clock);
+        let standing = Arc::clone(&self.clock);
+        let clock: Arc<dyn Clock> = if self.ticking {
+            Arc::new(tracing::Ticking(standing))
+        } else {
+            standing
+        };
         let entropy: Arc<dyn Entropy> = Arc::<Spread>::clone(&self.entropy);
         let world = World {
             clock: Arc::clone(&clock),

@@ -336,6 +336,7 @@ const HOT: &[&str] = &[
     trace::find::BY_PLATFORM_HEARD,
     trace::find::BY_SEQ,
     trace::find::LAST_OF_PERSON,
+    trace::story::AHEAD,
     trace::story::HEARINGS,
     trace::story::OF_DELIVERY,
     trace::story::OF_HOST,

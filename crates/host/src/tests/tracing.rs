@@ -222,3 +222,62 @@ async fn a_send_that_failed_says_when_it_is_tried_again() {
     );
     host.stop().await;
 }
+
+/// What keeps an answer is told, also where it is another answer: a lane keeps its order.
+#[tokio::test]
+async fn an_answer_behind_one_that_nobody_reads_says_so() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform().leave(&address("c"));
+    host.stored("m1").await;
+    let mut inside = host.enter().await;
+    inside.answer();
+    until("the first answer waits for its reader", async || {
+        let owned = still(&host.traced("m1").await);
+        (owned == ["a post waits until somebody is there to read it"]).then_some(())
+    })
+    .await;
+    host.stored("m2").await;
+    inside.answer();
+    let behind =
+        "a post waits behind an earlier one, which waits until somebody is there to read it";
+    until("the second one waits behind it", async || {
+        let owned = still(&host.traced("m2").await);
+        (owned == [behind]).then_some(())
+    })
+    .await;
+    host.platform().come_back(&address("c"));
+    until("both are over", async || {
+        let owned = [host.traced("m1").await.owned, host.traced("m2").await.owned];
+        owned.concat().is_empty().then_some(())
+    })
+    .await;
+    host.stop().await;
+}
+
+/// A clock that goes on with each look at it.
+#[derive(Debug)]
+pub(super) struct Ticking(pub(super) Arc<FakeClock>);
+
+impl Clock for Ticking {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.advance(Duration::from_millis(1));
+        self.0.now()
+    }
+
+    fn mono(&self) -> std::time::Instant {
+        self.0.mono()
+    }
+}
+
+/// Found with a clock that runs: nothing is stored before it has come.
+#[tokio::test]
+async fn a_message_is_received_before_it_is_stored() {
+    let mut bench = Bench::new(PLAIN);
+    bench.ticking = true;
+    let host = bench.start().await;
+    host.stored("m1").await;
+    let traced = host.traced("m1").await;
+    let first: Vec<_> = traced.steps.iter().map(|step| step.step).take(3).collect();
+    assert_eq!(first, ["received", "routed", "stored"]);
+    host.stop().await;
+}

@@ -14,7 +14,7 @@ use crate::{
     Error, Store,
     deliveries::Origin,
     ends::{Attempt, attempts_in},
-    rows::Fields,
+    rows::{Fields, opt_thread},
     trace::{Event, find::Subject},
 };
 
@@ -54,6 +54,11 @@ pub(crate) const OF_DELIVERY: &str = "SELECT * FROM trace
 
 pub(crate) const OF_HOST: &str = "SELECT * FROM trace
      WHERE what = 'host' AND at BETWEEN ?1 AND ?2 AND id > ?3 ORDER BY at LIMIT ?4";
+
+// The first of its lane, where it is another one: a lane keeps its order.
+pub(crate) const AHEAD: &str = "SELECT position, parked, next_at FROM deliveries
+     WHERE status = 'pending' AND channel = ?1 AND chat = ?2 AND thread IS ?3
+     ORDER BY position LIMIT 1";
 
 const HELD_UNTIL: &str = "SELECT MAX(a.expires_at) AS held_until FROM held_events h
          JOIN approvals a ON a.id = h.approval_id
@@ -122,6 +127,15 @@ pub struct Hearing {
     pub said: Vec<Said>,
 }
 
+/// The first delivery of a lane, for those that wait behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Does it wait until somebody is there?
+    pub parked: bool,
+    /// When it is tried next.
+    pub next_at: Timestamp,
+}
+
 /// One answer on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -143,6 +157,8 @@ pub struct Said {
     pub next_at: Timestamp,
     /// Does it wait until somebody is there?
     pub parked: bool,
+    /// The one that it waits behind, while it is on its way and not the first of its lane.
+    pub behind: Option<Ahead>,
     /// What went wrong last.
     pub last_error: Option<String>,
     /// The platform's id of its first part.
@@ -385,6 +401,7 @@ async fn said(conn: &mut SqliteConnection, row: &SqliteRow) -> sqlx::Result<Said
         .bind(EVENTS_LIMIT)
         .fetch_all(&mut *conn)
         .await?;
+    let behind = ahead_of(conn, row).await?;
     Ok(Said {
         id,
         seq: fields.get("seq")?,
@@ -395,6 +412,7 @@ async fn said(conn: &mut SqliteConnection, row: &SqliteRow) -> sqlx::Result<Said
         parts_sent: fields.number("parts_sent")?,
         next_at: fields.time("next_at")?,
         parked: fields.get("parked")?,
+        behind,
         last_error: fields.get("last_error")?,
         platform_message_id: fields.opt_parsed("platform_message_id", PlatformMessageId::parse)?,
         created_at: fields.time("created_at")?,
@@ -406,6 +424,31 @@ async fn said(conn: &mut SqliteConnection, row: &SqliteRow) -> sqlx::Result<Said
         attempts: attempts_in(conn, id, ATTEMPTS_LIMIT).await?,
         events: happened(&rows)?,
     })
+}
+
+/// What a delivery that is on its way waits behind, if anything.
+async fn ahead_of(conn: &mut SqliteConnection, row: &SqliteRow) -> sqlx::Result<Option<Ahead>> {
+    let fields = Fields::new("deliveries", row);
+    if fields.value("status", DeliveryStatus::parse)? != DeliveryStatus::Pending {
+        return Ok(None);
+    }
+    let lane = fields.address()?;
+    let first = sqlx::query(AHEAD)
+        .bind(lane.channel.as_str())
+        .bind(lane.chat.as_str())
+        .bind(opt_thread(lane.thread.as_ref()))
+        .fetch_optional(conn)
+        .await?;
+    let Some(first) = first else { return Ok(None) };
+    let own: i64 = fields.get("position")?;
+    let fields = Fields::new("deliveries", &first);
+    if fields.get::<i64>("position")? == own {
+        return Ok(None);
+    }
+    Ok(Some(Ahead {
+        parked: fields.get("parked")?,
+        next_at: fields.time("next_at")?,
+    }))
 }
 
 async fn names(conn: &mut SqliteConnection) -> sqlx::Result<HashMap<AgentGroupId, String>> {

@@ -90,14 +90,25 @@ fn of_said(story: &Story, said: &Said, agent: Option<&String>, now: Timestamp) -
     let kind = &said.kind;
     let channel = said.address.channel.as_str();
     let parked = story.parked.get(channel).copied();
+    let absent = "until somebody is there to read it";
     let (owner, what, until) = if open {
         ("platform", format!("a {kind} is being sent"), None)
     } else if said.parked {
-        let what = format!("a {kind} waits until somebody is there to read it");
-        ("host", what, None)
+        ("host", format!("a {kind} waits {absent}"), None)
     } else if let Some(until) = parked {
         let what = format!("a {kind} waits as all of {channel} does, as its platform has asked");
         ("host", what, Some(until))
+    } else if let Some(ahead) = said.behind {
+        let behind = format!("a {kind} waits behind an earlier one");
+        match (ahead.parked, ahead.next_at > now) {
+            (true, _) => ("host", format!("{behind}, which waits {absent}"), None),
+            (false, true) => (
+                "host",
+                format!("{behind}, which waits for its next try"),
+                Some(ahead.next_at),
+            ),
+            (false, false) => ("host", behind, None),
+        }
     } else if said.next_at > now {
         let what = format!("a {kind} waits for its next try");
         ("host", what, Some(said.next_at))

@@ -16,7 +16,7 @@ use anchorhold_store::{
 };
 use jiff::Timestamp;
 
-use crate::trace::timeline::{Step, nth};
+use crate::trace::timeline::{Step, moment, nth};
 
 /// For so many seconds at the most a message is believed to have been under way to us.
 const LATE_LIMIT: i64 = 30 * 24 * 3600;
@@ -288,7 +288,8 @@ fn of_session(happened: &Happened, seq: i64) -> Option<Step> {
             why,
         } => {
             let what = format!(
-                "will be tried again at {next_at}, for the {} time",
+                "will be tried again at {}, for the {} time",
+                moment(*next_at),
                 nth(tries.saturating_add(1))
             );
             because(step(at, "retry", what), why)
@@ -316,7 +317,7 @@ fn of_delivery(happened: &Happened) -> Option<Step> {
     let at = happened.at;
     match &happened.event {
         Event::PutOff { next_at, why } => {
-            let until = next_at.map_or_else(String::new, |at| format!(" until {at}"));
+            let until = next_at.map_or_else(String::new, |at| format!(" until {}", moment(at)));
             Some(because(step(at, "put off", format!("waits{until}")), why))
         }
         Event::SentAgain => Some(step(at, "again", "the operator had it sent again")),
