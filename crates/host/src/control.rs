@@ -28,6 +28,7 @@ use tracing::warn;
 
 use crate::{
     admin::{Admin, Caller},
+    live::Live,
     liveness,
     registry::Registry,
     report::report,
@@ -83,6 +84,8 @@ pub struct Status {
     pub sandboxes: Vec<SandboxStatus>,
     /// Sessions that wait for a place.
     pub waiting: usize,
+    /// How host and sandboxes learn of each other's writing.
+    pub doorbell: String,
     /// How much there is to do.
     pub work: Work,
 }
@@ -183,6 +186,8 @@ pub struct Control {
     pub lifecycle: Lifecycle,
     /// The runtimes.
     pub sandboxes: Arc<Sandboxes>,
+    /// What is seen of them.
+    pub live: Live,
     /// The figures.
     pub store: anchorhold_store::Store,
     /// What carries requests of administration out.
@@ -339,6 +344,7 @@ impl Control {
                 })
                 .collect(),
             waiting: self.lifecycle.waiting(),
+            doorbell: self.live.doorbell().to_owned(),
             work,
         }
     }

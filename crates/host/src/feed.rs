@@ -349,10 +349,11 @@ impl Feed {
         closed: Vec<Seq>,
     ) -> Result<(), FeedError> {
         let files = self.0.base.files(session);
+        let live = self.0.base.live.clone();
         blocking(move || {
             files.feed(&rows, &closed)?;
-            // silent: a sandbox that does not listen looks by itself.
-            bell::ring(files.out_dir());
+            // A sandbox that does not listen looks by itself.
+            live.note_ring(session, bell::ring(files.out_dir()));
             Ok(())
         })
         .await?

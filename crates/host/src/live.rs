@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,6 +33,18 @@ pub struct Live {
     starts: Arc<Mutex<HashMap<SessionId, Starts>>>,
     /// Rung when the sweep has to look sooner than it thought.
     sooner: Arc<Notify>,
+    bells: Arc<Bells>,
+}
+
+/// What is known of bells across the wall, of all sandboxes since the host began.
+#[derive(Debug, Default)]
+struct Bells {
+    /// A sandbox has taken a ring.
+    taken: AtomicBool,
+    /// A sandbox was rung that had no bell to be heard.
+    missed: AtomicBool,
+    /// A sandbox has rung.
+    heard: AtomicBool,
 }
 
 /// Why the host ended a sandbox.
@@ -152,6 +167,43 @@ impl Live {
     /// time is due sooner than it was. May tell of it twice, and like every nudge it may be lost.
     pub fn sooner(&self) -> Arc<Notify> {
         Arc::clone(&self.sooner)
+    }
+
+    /// The host rang a sandbox's bell: was there one that took it? That there was none says something
+    /// only of a sandbox that has given a sign of life.
+    pub fn note_ring(&self, session: SessionId, taken: bool) {
+        if taken {
+            self.bells.taken.store(true, Ordering::Relaxed);
+        } else if self
+            .lock()
+            .get(&session)
+            .is_some_and(|seen| seen.beat.is_some())
+        {
+            self.bells.missed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A sandbox rang the host's bell.
+    pub fn note_heard(&self) {
+        self.bells.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// How both sides learn of each other's writing, as far as it was tried, in words for operators.
+    pub fn doorbell(&self) -> &'static str {
+        let is = |bell: &AtomicBool| bell.load(Ordering::Relaxed);
+        let Bells {
+            taken,
+            missed,
+            heard,
+        } = &*self.bells;
+        match (is(taken), is(heard)) {
+            (true, true) => "datagram socket, in and out",
+            (true, false) => "datagram socket, in; out not heard yet",
+            (false, true) if is(missed) => "datagram socket, out; in: poll",
+            (false, true) => "datagram socket, out; in not tried yet",
+            (false, false) if is(missed) => "poll",
+            (false, false) => "not tried yet: no sandbox has run",
+        }
     }
 
     /// The sandboxes that have something to do, that are being ended or whose files can't be read:

@@ -32,7 +32,11 @@ pub async fn watch(
     let mut ring = [0_u8; 16];
     loop {
         tokio::select! {
-            _rung = bell.recv(&mut ring) => {}
+            rung = bell.recv(&mut ring) => {
+                if rung.is_ok() {
+                    base.live.note_heard();
+                }
+            }
             () = look.notified() => {}
             () = watcher.stop.cancelled() => break,
         }

@@ -354,7 +354,7 @@ const HOT: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn no_query_reads_history() {
+async fn defect_50_no_polling_no_full_reads() {
     let place = Place::new().await;
     let mut conn = place.store.reader().await.unwrap();
     let partial: Vec<String> = sqlx::query_scalar(

@@ -12,7 +12,7 @@ use anchorhold_sessiondb::{Claim, HandledState};
 use tokio_util::sync::CancellationToken;
 
 use crate::turn_loop::{
-    Ended,
+    Ended, POLL, POLL_IN_TURN, POLL_WITH_BELL,
     tests::bench::{Bench, Failing, Held, StepClock, now, posts, raw, states},
 };
 
@@ -335,4 +335,20 @@ async fn progress_moves_with_turns_only() {
         () = tokio::task::yield_now() => {}
     }
     assert_eq!(beat(), Some(3));
+}
+
+#[tokio::test]
+async fn an_idle_loop_looks_ever_more_seldom_and_seldom_at_once_where_the_bell_was_heard() {
+    let bench = Bench::new();
+    let mut runner = bench.runner(1);
+    let mut waits = Vec::new();
+    for quiet in 1..=7 {
+        runner.quiet = quiet;
+        waits.push(runner.poll().as_millis());
+    }
+    assert_eq!(waits, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+    assert_eq!(runner.poll_in_turn(), POLL);
+    runner.heard = true;
+    assert_eq!(runner.poll(), POLL_WITH_BELL);
+    assert_eq!(runner.poll_in_turn(), POLL_IN_TURN);
 }

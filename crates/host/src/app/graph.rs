@@ -311,6 +311,7 @@ impl Graph {
             registry: self.registry.clone(),
             lifecycle: self.lifecycle.clone(),
             sandboxes: Arc::clone(&self.sandboxes),
+            live: self.base.live.clone(),
             store: self.base.store.clone(),
             admin: admin.clone(),
         };

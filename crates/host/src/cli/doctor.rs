@@ -141,15 +141,23 @@ fn is_static(elf: &[u8]) -> bool {
 }
 
 async fn check_host(dirs: &Dirs, findings: &mut Vec<Finding>) {
-    let detail = match ask(&dirs.control(), Request::Status).await {
-        Some(status) => format!("runs with pid {} on {}", status.pid, dirs.root()),
-        None => format!("none runs on {}", dirs.root()),
+    let (host, doorbell) = match ask(&dirs.control(), Request::Status).await {
+        Some(status) => (
+            format!("runs with pid {} on {}", status.pid, dirs.root()),
+            status.doorbell,
+        ),
+        None => (
+            format!("none runs on {}", dirs.root()),
+            "not tried: a running host and its sandboxes try it".to_owned(),
+        ),
     };
-    findings.push(Finding {
-        what: "host".to_owned(),
-        verdict: Verdict::Note,
-        detail,
-    });
+    for (what, detail) in [("host", host), ("doorbell", doorbell)] {
+        findings.push(Finding {
+            what: what.to_owned(),
+            verdict: Verdict::Note,
+            detail,
+        });
+    }
 }
 
 async fn check_database(dirs: &Dirs, findings: &mut Vec<Finding>) {

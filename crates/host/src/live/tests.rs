@@ -234,3 +234,65 @@ fn nothing_of_a_session_that_has_no_sandbox_is_noted() {
     assert_eq!(live.ending(session()), None);
     assert_eq!(live.sessions(), []);
 }
+
+#[test]
+fn who_works_is_looked_after_and_who_is_idle_is_not() {
+    let t0 = start();
+    let live = running(1, t0);
+    assert_eq!(live.restless(), []);
+    live.note_work(session(), true, t0);
+    assert_eq!(live.restless(), [session()]);
+    live.note_work(session(), false, t0 + SECOND);
+    assert_eq!(live.restless(), []);
+    // A claim, files that can't be read and an end that is due are no rest either.
+    live.note_read(session(), None, &[claim(2)], t0 + SECOND);
+    assert_eq!(live.restless(), [session()]);
+    live.note_read(session(), None, &[], t0 + SECOND);
+    live.note_unreadable(session(), t0 + SECOND);
+    assert_eq!(live.restless(), [session()]);
+    live.note_read(session(), None, &[], t0 + SECOND);
+    assert_eq!(live.restless(), []);
+    live.condemn(session(), Ending::Untrusted);
+    assert_eq!(live.restless(), [session()]);
+}
+
+#[tokio::test]
+async fn work_and_a_start_that_has_to_wait_shorten_the_sleep() {
+    let t0 = start();
+    let live = running(1, t0);
+    let sooner = live.sooner();
+    live.note_work(session(), true, t0);
+    sooner.notified().await;
+    // More of it says nothing new.
+    live.note_work(session(), true, t0);
+    assert_eq!(live.next_release(t0), None);
+    live.hold_back(session(), t0, 0);
+    sooner.notified().await;
+    let release = live.next_release(t0).unwrap();
+    assert_eq!(release.saturating_duration_since(t0), STARTS.first);
+    assert_eq!(live.next_release(release), None);
+}
+
+#[test]
+fn what_was_tried_of_the_bells_is_told() {
+    let check = |rings: &[bool], heard: bool, expected: &str| {
+        let live = running(1, start());
+        live.note_ring(session(), false);
+        assert_eq!(live.doorbell(), "not tried yet: no sandbox has run");
+        live.note_read(session(), Some(progress(1, None)), &[], start());
+        for taken in rings {
+            live.note_ring(session(), *taken);
+        }
+        if heard {
+            live.note_heard();
+        }
+        assert_eq!(live.doorbell(), expected);
+    };
+    check(&[], false, "not tried yet: no sandbox has run");
+    check(&[false], false, "poll");
+    check(&[true], false, "datagram socket, in; out not heard yet");
+    check(&[], true, "datagram socket, out; in not tried yet");
+    check(&[false], true, "datagram socket, out; in: poll");
+    // One that was stopping at that moment says nothing about the others.
+    check(&[false, true], true, "datagram socket, in and out");
+}

@@ -68,6 +68,30 @@ async fn defect_26_the_agent_and_the_person_learn_of_what_may_not_have_arrived()
 }
 
 #[tokio::test]
+async fn nc_2423_failed_delivery_reaches_agent_person_and_operator() {
+    let mut host = Bench::with_caps(PLAIN, no_dedupe()).start().await;
+    host.stored("m1").await;
+    let mut inside = host.enter().await;
+    host.platform().script(Scripted::TakeAndLoseAnswer);
+    let seq = say_once(&mut inside, "a");
+    host.until_told(seq).await;
+    let seen = host.until_seen(&address("c"), 2).await;
+    assert!(
+        seen[1].starts_with("host: A message of the agent's may not have arrived here"),
+        "{seen:?}"
+    );
+    assert_eq!(host.until_offered(&mut inside).await, [MAYBE]);
+    let failed = host.until_delivery(seq, |_| true).await;
+    let group = [("group", "helper")];
+    let listed = host.admin("deadletters", "list", &group).await;
+    let Reply::Rows { rows, .. } = &listed else {
+        panic!("no list: {listed:?}");
+    };
+    let ids: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(ids, [Some(failed.id.to_string().as_str())]);
+}
+
+#[tokio::test]
 async fn an_end_is_told_once_also_by_the_next_host() {
     let mut host = Bench::with_caps(PLAIN, no_dedupe()).start().await;
     host.stored("m1").await;

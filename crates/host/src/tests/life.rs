@@ -274,6 +274,7 @@ async fn defect_58_a_session_has_a_log_and_the_host_says_how_it_fares() {
             "pid": std::process::id(),
             "version": env!("CARGO_PKG_VERSION"),
             "data_dir": dirs.root(),
+            "doorbell": "datagram socket, out; in not tried yet",
             "started_at": "2026-01-01T00:00:00Z",
             "runtimes": [{"kind": "sandbox", "up": true, "detail": null}],
             "channels": [{

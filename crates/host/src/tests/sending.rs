@@ -10,12 +10,12 @@ use anchorhold_channel::{
     fake::{FakeAdapter, Scripted},
 };
 use anchorhold_core::{entity::DeliveryStatus, ids::OutboundId};
-use anchorhold_sessiondb::Handled;
+use anchorhold_sessiondb::{Handled, Outbound, Seq};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::*;
-use crate::tests::inside::post;
+use crate::tests::inside::{post, said};
 
 const THIRTY: Duration = Duration::from_secs(30);
 
@@ -102,7 +102,7 @@ async fn a_rate_limit_parks_the_instance_and_keeps_the_order() {
 }
 
 #[tokio::test]
-async fn a_failure_that_may_pass_is_tried_again_and_keeps_the_order() {
+async fn nc_3058_transient_send_is_not_dropped() {
     let mut host = Host::new(PLAIN).await;
     host.platform().script(Scripted::Fail(transient()));
     let (inside, said) = say(&mut host, "c", &["a", "b"]).await;
@@ -167,7 +167,7 @@ async fn an_answer_that_got_lost_makes_nobody_see_anything_twice() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_dead_and_holds_nothing_back() {
+async fn oc_33403_permanent_errors_are_not_retried() {
     let mut host = Host::new(PLAIN).await;
     let reason = "no such chat".to_owned();
     host.platform()
@@ -184,6 +184,12 @@ async fn what_is_refused_for_good_is_dead_and_holds_nothing_back() {
     );
     let failed = host.store().failed_deliveries(10).await.unwrap();
     assert_eq!(failed.len(), 1);
+    // However much later.
+    host.advance(Duration::from_hours(25));
+    host.until_lanes_rest().await;
+    let sends = host.platform().sends().into_iter();
+    let of_it = sends.filter(|send| send.key.outbound == dead.id);
+    assert_eq!(of_it.count(), 1);
 }
 
 #[tokio::test]
@@ -494,4 +500,152 @@ async fn a_store_that_fails_for_a_while_stops_no_lane_for_ever() {
     }
     assert_eq!(host.seen(&address("c")), ["agent: a", "agent: b"]);
     assert_eq!(host.outcomes(), ["sent", "sent"]);
+}
+
+#[tokio::test]
+async fn defect_21_attempt_before_send() {
+    let mut bench = Bench::new(PLAIN);
+    let front = Front::put(&mut bench, Box::new(|_to, _call| Instead::AfterGate));
+    let mut host = bench.start().await;
+    let (inside, said) = say(&mut host, "c", &["a"]).await;
+    until("it is being sent", async || {
+        (front.gate_tx.receiver_count() > 0).then_some(())
+    })
+    .await;
+    // The platform has not been called yet, and a host that dies here leaves this behind.
+    let open = host.store().interrupted_attempts(10).await.unwrap();
+    let id = OutboundId::of_row(inside.id.session, said[0]);
+    let seen: Vec<_> = open
+        .iter()
+        .map(|attempt| (attempt.delivery, attempt.number, attempt.part))
+        .collect();
+    assert_eq!(seen, [(id, 1, 0)]);
+    front.gate_tx.send_replace(true);
+    host.until_said((&inside, said[0]), |delivery| {
+        delivery.status == DeliveryStatus::Sent
+    })
+    .await;
+    let open = host.store().interrupted_attempts(10).await.unwrap();
+    assert_eq!(open, []);
+}
+
+#[tokio::test]
+async fn defect_26_order_holds_through_retries() {
+    let mut bench = Bench::new(PLAIN);
+    Front::put(
+        &mut bench,
+        Box::new(|_to, call| match call {
+            0 | 1 | 4 => Instead::Fail(transient()),
+            3 => Instead::Fail(limited()),
+            _ => Instead::HandOn,
+        }),
+    );
+    let mut host = bench.start().await;
+    let (inside, said) = say(&mut host, "c", &["a", "b", "c", "d"]).await;
+    until("the last one is sent", async || {
+        host.advance(Duration::from_secs(1));
+        let session = inside.id.session;
+        let last = host
+            .store()
+            .delivery_by_seq(session, said[3])
+            .await
+            .unwrap()?;
+        (last.status == DeliveryStatus::Sent).then_some(())
+    })
+    .await;
+    assert_eq!(
+        host.seen(&address("c")),
+        ["agent: a", "agent: b", "agent: c", "agent: d"]
+    );
+}
+
+#[tokio::test]
+async fn defect_41_attempts_survive_restart() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform().script(Scripted::Fail(transient()));
+    host.platform().script(Scripted::Fail(transient()));
+    let (inside, said) = say(&mut host, "c", &["a"]).await;
+    let before = host
+        .until_said((&inside, said[0]), |delivery| delivery.tries == 1)
+        .await;
+    let session = inside.id.session;
+    drop(inside);
+    let host = host.stop().await.start().await;
+    let delivery = async |tries: u32| {
+        until("it was tried so often", async || {
+            let found = host
+                .store()
+                .delivery_by_seq(session, said[0])
+                .await
+                .unwrap();
+            found.filter(|delivery| delivery.tries == tries)
+        })
+        .await
+    };
+    let after = delivery(1).await;
+    assert_eq!(
+        (after.next_at, after.status),
+        (before.next_at, before.status)
+    );
+    // It goes on with its second wait, not with the first one again.
+    host.advance(Duration::from_secs(2));
+    let waits = delivery(2).await;
+    assert_eq!(
+        waits.next_at,
+        host.graph.base.now() + Duration::from_secs(4)
+    );
+    host.advance(Duration::from_secs(4));
+    assert_eq!(host.until_seen(&address("c"), 1).await, ["agent: a"]);
+}
+
+/// All stages of these tests share one thread: whatever waited for a file on it would hold up all.
+#[tokio::test]
+async fn defect_53_nothing_blocks_the_event_loop() {
+    let mut host = Host::new(PLAIN).await;
+    host.hand_over(event_in("c", "m1")).await.unwrap();
+    let mut slow = host.enter().await;
+    let files = host.graph.base.files(slow.id.session);
+    let locked = sql(&files.out_dir().join("outbound.db"));
+    locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    for look in ["first", "second"] {
+        host.graph.base.live.look(slow.id.session);
+        let chat = format!("other-{look}");
+        say(&mut host, &chat, &["b"]).await;
+        assert_eq!(host.until_seen(&address(&chat), 1).await, ["agent: b"]);
+    }
+    locked.execute_batch("ROLLBACK").unwrap();
+    slow.answer();
+    let seen = host.until_seen(&address("c"), 1).await;
+    assert_eq!(seen, ["agent: re text of m1"]);
+}
+
+/// Nobody sees an edit twice, so it is made again even where the platform does not dedupe.
+#[tokio::test]
+async fn what_is_idempotent_by_itself_is_sent_again() {
+    let mut host = Bench::with_caps(PLAIN, no_dedupe()).start().await;
+    host.hand_over(event_in("c", "m1")).await.unwrap();
+    let mut inside = host.enter().await;
+    let seq = inside.offer()[0].seq;
+    let posted = inside.finish(Vec::new(), vec![post(seq, "a")])[0];
+    host.until_said((&inside, posted), |delivery| {
+        delivery.status == DeliveryStatus::Sent
+    })
+    .await;
+    host.platform().script(Scripted::TakeAndLoseAnswer);
+    let target = Seq::new(posted).unwrap();
+    let text = "b".to_owned();
+    let edit = said(seq, Outbound::Edit { target, text });
+    let edited = inside.finish(vec![(seq, Handled::Done)], vec![edit])[0];
+    until("it is sent", async || {
+        host.advance(Duration::from_secs(1));
+        let session = inside.id.session;
+        let found = host
+            .store()
+            .delivery_by_seq(session, edited)
+            .await
+            .unwrap()?;
+        (found.status == DeliveryStatus::Sent).then_some(())
+    })
+    .await;
+    assert_eq!(host.outcomes(), ["sent", "ambiguous", "sent"]);
 }
