@@ -35,6 +35,21 @@ macro_rules! operations {
                 #[source]
                 source: MigrateError,
             },
+            /// A newer program made the file what it is; see [`crate::Store::open`]. Nothing was
+            /// changed.
+            #[error(
+                "the database {} has schema version {found}, this program knows {known}: use the \
+                 newer program, or go back to a copy that was made before the update",
+                path.display()
+            )]
+            Newer {
+                /// The file.
+                path: PathBuf,
+                /// The version it has.
+                found: i64,
+                /// The newest that is known.
+                known: i64,
+            },
             /// The configuration file wants what can't be done; see
             /// [`crate::Store::reconcile_file`].
             #[error("the configuration file is in conflict with the database: {}", listed(conflicts))]
@@ -86,7 +101,9 @@ macro_rules! operations {
                     Self::Conflicts { .. }
                     | Self::AttemptRefused { .. }
                     | Self::OwnedByFile { .. } => Disposition::Refused,
-                    Self::Migrate { .. } | Self::ActChanged { .. } => Disposition::Damaged,
+                    Self::Migrate { .. } | Self::Newer { .. } | Self::ActChanged { .. } => {
+                        Disposition::Damaged
+                    }
                     $(Self::$name { source, .. } => disposition(source),)*
                 }
             }
@@ -97,6 +114,8 @@ macro_rules! operations {
 operations! {
     /// See [`crate::Store::open`].
     Open { path: PathBuf } = "could not open the database {}", path.display();
+    /// See [`crate::Store::open`].
+    KeepCopy { path: PathBuf } = "could not copy the database to {}", path.display();
     /// See [`crate::Store::install_id`].
     InstallId {} = "could not read or set the id of the installation";
     /// See [`crate::Store::health`].

@@ -1,5 +1,7 @@
 //! Opening, closing and checking the database file.
 
+mod upgrade;
+
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -111,8 +113,10 @@ pub enum Durability {
 impl Store {
     /// Opens the database at `path`, makes it if it is not there, and brings its schema up to date.
     ///
-    /// The folder must exist. Two processes must not open a database that has to be migrated at
-    /// the same time: the later one would fail, and changes nothing.
+    /// The folder must exist. A database of an older schema is copied first, beside itself, and then
+    /// migrated as a whole or not at all; one of a newer schema is refused and left alone. Two
+    /// processes must not open a database that has to be migrated at the same time: the later one
+    /// would fail, and changes nothing.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         Self::open_paced(path, None).await
     }
@@ -136,13 +140,9 @@ impl Store {
             .pragma("wal_autocheckpoint", LOG_PAGES_LIMIT)
             .synchronous(SqliteSynchronous::Normal);
         let writer = pool(1).connect_with(writing).await.map_err(failed)?;
-        MIGRATIONS
-            .run(&writer)
-            .await
-            .map_err(|source| Error::Migrate {
-                path: path.to_owned(),
-                source,
-            })?;
+        let mut conn = writer.acquire().await.map_err(failed)?;
+        upgrade::bring_up_to_date(&mut conn, path, &MIGRATIONS).await?;
+        drop(conn);
         let readers = pool(READERS)
             .connect_with(options.read_only(true))
             .await
@@ -222,6 +222,12 @@ impl Store {
         crate::rows::Fields::new("install", &row)
             .parsed("id", InstallId::parse)
             .map_err(failed)
+    }
+
+    /// The schema that this program makes.
+    pub fn newest_schema() -> i64 {
+        let versions = MIGRATIONS.iter().map(|migration| migration.version);
+        versions.max().unwrap_or_default()
     }
 
     /// Lets SQLite check the whole file. Reads all of it: for `doctor`, not for the data path.

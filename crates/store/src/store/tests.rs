@@ -17,7 +17,7 @@ async fn a_fresh_file_gets_the_schema_and_is_well() {
             health.journal_mode.as_str(),
             &health.problems
         ),
-        (6, "wal", &Vec::new())
+        (Store::newest_schema(), "wal", &Vec::new())
     );
     assert_eq!(place.number("PRAGMA foreign_keys").await, 1);
     // Opening it again applies nothing.
