@@ -4,6 +4,7 @@ pub mod offline;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use anchorhold_core::turn_failure::FailureClass;
 use anchorhold_sessiondb::{Emit, InboundRow};
 use async_trait::async_trait;
 
@@ -59,6 +60,8 @@ pub struct Turn {
     pub messages: Vec<InboundRow>,
     /// What the provider remembers.
     pub state: BTreeMap<String, String>,
+    /// How often a provider has failed with these messages before this try.
+    pub failures: u32,
 }
 
 /// The end of a turn that went well.
@@ -73,7 +76,18 @@ pub struct TurnOutcome {
 /// The end of a turn that did not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TurnError {
-    /// The messages can't be answered.
+    /// The provider could not answer. What follows depends on the class alone, see
+    /// [`anchorhold_core::turn_failure`].
+    #[error("the provider failed: {}", class.as_str())]
+    Provider {
+        /// What kind of failure it is.
+        class: FailureClass,
+        /// How long the provider wants not to be asked.
+        after: Option<Duration>,
+        /// What the provider said. It is for the operator; no chat ever shows it.
+        detail: String,
+    },
+    /// The messages can't be answered, for a reason of the agent-runner's own.
     #[error("the turn failed: {why}")]
     Failed {
         /// A short sentence for the person who wrote.

@@ -209,6 +209,15 @@ impl OutboundId {
         let (high, low) = self.0.as_u64_pair();
         Self(Uuid::from_u64_pair(high, low ^ NOTICE))
     }
+
+    /// The id of the host's word that what this id stands for has to wait; as with
+    /// [`OutboundId::notice`], which it differs from.
+    #[must_use]
+    pub fn waiting(self) -> Self {
+        const WAITING: u64 = 1 << 59;
+        let (high, low) = self.0.as_u64_pair();
+        Self(Uuid::from_u64_pair(high, low ^ WAITING))
+    }
 }
 
 fn check_platform_id(kind: &'static str, text: &str) -> Result<(), IdError> {

@@ -9,7 +9,8 @@
 //! **Must stay true**: the same arguments give the same answer, and no input can panic.
 //!
 //! **Start at** [`route`] (who hears a message) and [`guard`] (who may change anything), then [`schedule`] (who gets a sandbox next),
-//! [`liveness`] (is a sandbox still working) and [`retry`] (when to try again).
+//! [`liveness`] (is a sandbox still working), [`retry`] (when to try again) and [`turn_failure`] (what
+//! follows when a provider fails).
 #![warn(missing_docs)]
 
 pub mod access;
@@ -31,3 +32,4 @@ pub mod route;
 pub mod sandbox;
 pub mod schedule;
 pub mod slug;
+pub mod turn_failure;

@@ -117,6 +117,8 @@ pub struct Host {
     pub max_sandboxes: u32,
     /// How long a sandbox may take to stop before it is killed.
     pub stop_grace: Duration,
+    /// How long messages wait for a provider that limits the rate, or whose account needs somebody.
+    pub provider_patience: Duration,
 }
 
 /// How long what is over is kept.

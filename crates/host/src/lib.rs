@@ -37,6 +37,7 @@ pub mod acts;
 pub mod admin;
 pub mod approvals;
 pub mod commands;
+pub mod owners;
 pub mod pairing;
 pub mod reach;
 pub mod sessions;

@@ -2,6 +2,7 @@
 
 use anchorhold_core::{
     address::Address, ids::ChannelName, liveness::Verdict, route::Reason, sandbox::ExitStatus,
+    turn_failure::FailureClass,
 };
 use jiff::Timestamp;
 
@@ -43,6 +44,67 @@ pub fn given_up(cause: &str, tries: u32) -> String {
 /// A turn ended in a failure that trying again would not mend.
 pub fn failed(why: &str) -> String {
     format!("Your message could not be answered: {why}")
+}
+
+/// What a provider's failure is, as a sentence's end. What the provider itself said of it is for the
+/// operator: it may tell of keys, of prompts, of other people.
+fn trouble(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::RateLimited => "the agent's model is asked too often at the moment",
+        FailureClass::Transient => "the agent's model can't be reached at the moment",
+        FailureClass::OutOfBudget => "the agent's budget is used up",
+        FailureClass::Unauthorised => "the agent's model does not accept its key",
+        FailureClass::ContinuationLost => {
+            "the agent's memory of this conversation is lost, and beginning afresh did not help"
+        }
+        FailureClass::ContextFull => {
+            "this conversation has become too long for the agent, and could not be shortened"
+        }
+        FailureClass::Rejected => "the agent's model refuses to answer it",
+    }
+}
+
+/// A provider failed, and the message is not tried again.
+pub fn provider_failed(class: FailureClass, tries: u32) -> String {
+    let trouble = trouble(class);
+    match tries {
+        0 | 1 => format!("Your message could not be answered: {trouble}."),
+        tries => format!(
+            "Your message could not be answered: {trouble}. It was tried {tries} times and is now \
+             given up."
+        ),
+    }
+}
+
+/// A provider failed, and the message waits.
+pub fn waits_for_provider(class: FailureClass) -> String {
+    let trouble = capital(trouble(class));
+    let mend = match class {
+        FailureClass::OutOfBudget | FailureClass::Unauthorised => {
+            " Its owners are told what to mend."
+        }
+        FailureClass::RateLimited
+        | FailureClass::Transient
+        | FailureClass::ContinuationLost
+        | FailureClass::ContextFull
+        | FailureClass::Rejected => "",
+    };
+    format!("{trouble}. Your message is kept and will be tried again.{mend}")
+}
+
+/// The same for an owner.
+pub fn provider_needs_owner(class: FailureClass, agent: &str) -> String {
+    let trouble = trouble(class);
+    format!(
+        "Messages to the agent `{agent}` wait: {trouble}. They are tried again now and then, and \
+         given up visibly if that goes on for too long. For an hour you are not told again."
+    )
+}
+
+/// A turn was begun again without what the provider remembered.
+pub fn began_afresh() -> String {
+    "The agent's memory of this conversation was lost; it goes on without what was said before."
+        .to_owned()
 }
 
 /// The agent wants to send something that can't be taken.

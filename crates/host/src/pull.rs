@@ -1,10 +1,14 @@
 //! Takes over what a session's agent has said and ended: from its file into the host's custody.
 
+mod trouble;
+
 use std::collections::HashSet;
 
 use anchorhold_core::{
     address::Address,
+    entity::SessionKey,
     ids::{OutboundId, QuestionId, SessionId},
+    turn_failure::Patience,
 };
 use anchorhold_sessiondb::{
     self as sessiondb, Cursors, HandledRow, HandledState, Outbound, OutboundRow, Seq,
@@ -12,7 +16,7 @@ use anchorhold_sessiondb::{
 };
 use anchorhold_store::{
     deliveries::NewDelivery,
-    pull::{EndedMessage, MessageEnd, PulledDelivery, RejectedRow},
+    pull::{EndedMessage, MessageEnd, PulledDelivery, RejectedRow, WaitingMessage},
     sessions::SessionRow,
     work::Message,
 };
@@ -23,6 +27,7 @@ use crate::{
     blocking::{Lost, blocking},
     deliver::{Deliver, outgoing::Outgoing},
     notice,
+    owners::Owners,
 };
 
 /// Takes answers over. Cheap to clone.
@@ -30,6 +35,8 @@ use crate::{
 pub struct Pull {
     base: Base,
     deliver: Deliver,
+    owners: Owners,
+    patience: Patience,
 }
 
 /// Why nothing, or not all, could be taken over. Doing it again is always safe.
@@ -55,6 +62,12 @@ pub enum PullError {
     },
 }
 
+/// What became of a message that a turn had.
+enum Followed {
+    Ended(EndedMessage),
+    Waits(WaitingMessage),
+}
+
 /// What one reading found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
@@ -67,8 +80,15 @@ enum Found {
 
 impl Pull {
     /// Takes over into `base`'s store, for `deliver` to send.
-    pub fn new(base: Base, deliver: Deliver) -> Self {
-        Self { base, deliver }
+    /// Owners are told over `owners` of what keeps agents from answering; `patience` is how long
+    /// messages wait for that.
+    pub fn new(base: Base, deliver: Deliver, owners: Owners, patience: Patience) -> Self {
+        Self {
+            base,
+            deliver,
+            owners,
+            patience,
+        }
     }
 
     /// Reads until there is nothing more; tells whether there was anything. Only one caller a session
@@ -112,7 +132,8 @@ impl Pull {
         self.take_over(&row, pulled).await?;
         self.base.live.note_end(session, now);
         let work = self.base.store.session_work(session).await?;
-        self.base.live.note_work(session, work.pending > 0, now);
+        let due = work.is_due(self.base.now());
+        self.base.live.note_work(session, due, now);
         Ok(if more { Found::More } else { Found::All })
     }
 
@@ -148,8 +169,13 @@ impl Pull {
             }
         }
         for handled in pulled.handled {
-            accepted.ended.extend(self.ended(session, handled).await?);
+            match self.ended(session, &row.session.key, handled).await? {
+                Some(Followed::Ended(ended)) => accepted.ended.push(ended),
+                Some(Followed::Waits(waiting)) => accepted.waiting.push(waiting),
+                None => {}
+            }
         }
+        self.let_wait(session, &accepted.waiting).await?;
         let new = self
             .base
             .store
@@ -194,8 +220,9 @@ impl Pull {
     async fn ended(
         &self,
         session: SessionId,
+        key: &SessionKey,
         handled: HandledRow,
-    ) -> Result<Option<EndedMessage>, PullError> {
+    ) -> Result<Option<Followed>, PullError> {
         let seq = handled.seq.get();
         let Some(message) = self.message(session, handled.seq).await? else {
             warn!(%session, seq, "sandbox ended a message that the session never had");
@@ -204,13 +231,27 @@ impl Pull {
         let why = match handled.state {
             HandledState::Done => {
                 let end = MessageEnd::Done;
-                return Ok(Some(EndedMessage { seq, end }));
+                return Ok(Some(Followed::Ended(EndedMessage { seq, end })));
+            }
+            HandledState::DoneAfresh => {
+                self.say(&message, notice::began_afresh()).await?;
+                let end = MessageEnd::Done;
+                return Ok(Some(Followed::Ended(EndedMessage { seq, end })));
+            }
+            HandledState::Later(trouble, until) => {
+                let waiting = self.later(key, &message, &trouble, until).await?;
+                return Ok(waiting.map(Followed::Waits));
+            }
+            HandledState::Surfaced(trouble) => {
+                self.surface(&message, &trouble, message.failures + 1)
+                    .await?;
+                return Ok(None);
             }
             // It is never tried again, so whoever waits for its answer is told.
             HandledState::Stopped => {
                 self.say(&message, notice::stopped()).await?;
                 let end = MessageEnd::Stopped;
-                return Ok(Some(EndedMessage { seq, end }));
+                return Ok(Some(Followed::Ended(EndedMessage { seq, end })));
             }
             HandledState::Failed(why) => why,
             HandledState::Unknown(what) => format!("the agent does not understand it ({what})"),
@@ -222,10 +263,20 @@ impl Pull {
 
     /// Says something in the host's own voice about a message; once, however often it is said.
     async fn say(&self, message: &Message, text: String) -> Result<(), PullError> {
+        let id = OutboundId::of_row(message.session, message.seq).notice();
+        self.say_as(id, message, text).await
+    }
+
+    async fn say_as(
+        &self,
+        id: OutboundId,
+        message: &Message,
+        text: String,
+    ) -> Result<(), PullError> {
         let session = message.session;
         let outgoing = Outgoing::notice(text);
         let told = NewDelivery {
-            id: OutboundId::of_row(session, message.seq).notice(),
+            id,
             address: message.address.clone(),
             in_reply_to: Some(message.id),
             kind: outgoing.kind().to_owned(),

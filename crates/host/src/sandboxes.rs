@@ -255,7 +255,7 @@ impl Sandboxes {
         let (look, watcher) = self.base.live.begin(session, generation, self.base.mono());
         self.base
             .live
-            .note_work(session, work.pending > 0, self.base.mono());
+            .note_work(session, work.is_due(self.base.now()), self.base.mono());
         self.tasks.spawn(watch(
             self.pull.clone(),
             self.base.clone(),
@@ -330,11 +330,11 @@ impl SandboxOwner for Sandboxes {
         // Who wished for it may have looked before its last sandbox answered. Where the store can't
         // tell, the next lines find that out.
         if let Ok(work) = self.base.store.session_work(session).await
-            && work.pending == 0
+            && !work.is_due(self.base.now())
         {
-            return Err(PrepareError("nothing waits for an answer any more".into()));
+            return Err(PrepareError("nothing is due for an answer".into()));
         }
-        match self.make_ready(session).await {
+        match Box::pin(self.make_ready(session)).await {
             Ok(prepared) => Ok(prepared),
             Err(failure) => {
                 error!(%session, error = %report(&*failure), "sandbox can't be prepared");
@@ -383,7 +383,7 @@ impl SandboxOwner for Sandboxes {
         let session = exited.session();
         info!(%session, generation = %exited.generation(), status = %exited.status(), "sandbox ended");
         let ending = self.leave(session, Some(exited.generation())).await;
-        match self.settle.exited(exited, ending).await {
+        match Box::pin(self.settle.exited(exited, ending)).await {
             Ok(TELL_AFTER) => self.tell_waiting(session, &notice::can_not_start()).await,
             Ok(_) => {}
             Err(failure) => {

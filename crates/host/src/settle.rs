@@ -99,7 +99,7 @@ impl Settle {
         self.base.store.note(about, event, now).await?;
         // One that ends well while there is something to do has not done what it is for.
         let work = self.base.store.session_work(session).await?;
-        let idle = status == ExitStatus::Code(0) && work.pending == 0;
+        let idle = status == ExitStatus::Code(0) && !work.is_due(self.base.now());
         let mut held_back = 0;
         if taken.is_empty() && !asked && !idle {
             // It died with nothing in hand: no message is to blame, so the next start waits.

@@ -227,9 +227,11 @@ impl Sweep {
         let Some(limits) = self.limits(session).await? else {
             return Ok(());
         };
-        // Whether it has work is what the records say: a wake-up may have been for nothing.
+        // Whether it has work is what the records say: a wake-up may have been for nothing, and what
+        // waits for its provider is no work until its time comes.
         let work = self.base.store.session_work(session).await?;
-        self.base.live.note_work(session, work.pending > 0, now);
+        let due = work.is_due(self.base.now());
+        self.base.live.note_work(session, due, now);
         let Some(seen) = self.base.live.observe(session, now) else {
             return Ok(());
         };

@@ -28,6 +28,7 @@ mod restarts;
 mod saying;
 mod sending;
 mod tracing;
+mod troubles;
 
 use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 

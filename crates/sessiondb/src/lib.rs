@@ -52,7 +52,7 @@ pub use payload::{
 pub use pull::{Claim, Cursors, HandledRow, HandledState, OutboundRow, Pulled, Rejected};
 pub use recover::Recovered;
 pub use requests::{AdminRequestRow, REPLY_LIMIT_BYTES, REQUEST_LIMIT_BYTES, Requests};
-pub use runner::{Emit, Finish, Handled, OutboxFile, RunnerSide};
+pub use runner::{Emit, Finish, Handled, OutboxFile, RunnerSide, Trouble};
 pub use seq::Seq;
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub struct Offer {
     pub next_due: Option<Timestamp>,
     /// Commands to stop that came while no turn ran: to be ended as done.
     pub stops: Vec<Seq>,
-    /// What was in a turn that died before it was stopped: to be ended with those commands, as
-    /// stopped, since what a person has stopped is not tried again.
+    /// What was in a turn that died, or waits for its provider, and was then stopped: to be ended
+    /// with those commands, as stopped, since what a person has stopped is not tried again.
     pub stopped: Vec<Seq>,
     /// The command to compact, when it is its turn.
     pub compact: Option<Seq>,
@@ -36,6 +36,8 @@ pub struct InboundRow {
     pub triggers: bool,
     /// How often it was tried before.
     pub tries: u32,
+    /// How often a provider failed with it, which is not counted as a try.
+    pub failures: u32,
     /// When the host stored it.
     pub created_at: Timestamp,
     /// What it says.
@@ -65,6 +67,8 @@ enum Look {
 enum Standing {
     /// Nobody has taken it, or a sandbox that is gone.
     Waits,
+    /// Its provider failed; before this time it is not tried again.
+    Later(Timestamp),
     /// This very sandbox has taken it.
     Taken,
     /// It has ended.
@@ -81,6 +85,7 @@ impl RunnerSide {
     /// Messages that are due and have not ended, oldest first, at most `limit` that wake.
     ///
     /// A message that waits for its next try holds back the later ones: order comes before speed.
+    /// What waits for its provider is offered together again, as it was in the turn that failed.
     /// One that was tried before is the only one of its turn that wakes.
     /// Context is offered only together with a message after it that wakes, the newest of it.
     /// Commands to stop come before everything else, one to compact where it stands in the order.
@@ -139,7 +144,7 @@ impl RunnerSide {
             let seq = row.get(0).map(Seq::new).map_err(&failed)?;
             let payload = payload(row, 1).map_err(&failed)?;
             if let (Some(seq), Ok(Inbound::Control(Control::Stop))) = (seq, payload)
-                && self.standing(seq)? != Standing::Ended
+                && self.standing(seq)?.0 != Standing::Ended
             {
                 stops.push(seq);
             }
@@ -147,7 +152,7 @@ impl RunnerSide {
         Ok(stops)
     }
 
-    /// What was tried, is older than `stop` and has not ended.
+    /// What was tried or waits for its provider, is older than `stop` and has not ended.
     fn tried_before(
         &self,
         inbound: &Connection,
@@ -157,20 +162,25 @@ impl RunnerSide {
         let path = self.layout.in_dir.join(INBOUND);
         let tried = inbound
             .prepare(
-                "SELECT seq FROM messages WHERE status = 'open' AND tries > 0
+                "SELECT seq, tries > 0 FROM messages WHERE status = 'open'
                  AND seq > ?1 AND seq < ?2 ORDER BY seq",
             )
             .and_then(|mut statement| {
                 let rows = statement.query_map(params![self.low_water, stop.get()], |row| {
-                    row.get::<_, i64>(0)
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
                 })?;
                 rows.collect::<Result<Vec<_>, _>>()
             })
             .map_err(Error::sql(&path, "read"))?;
         let mut stopped = Vec::new();
-        for seq in tried.into_iter().filter_map(Seq::new) {
-            if !stops.contains(&seq) && self.standing(seq)? != Standing::Ended {
-                stopped.push(seq);
+        for (raw, tried) in tried {
+            let Some(seq) = Seq::new(raw).filter(|seq| !stops.contains(seq)) else {
+                continue;
+            };
+            match self.standing(seq)?.0 {
+                Standing::Later(_) => stopped.push(seq),
+                Standing::Waits | Standing::Taken if tried => stopped.push(seq),
+                Standing::Waits | Standing::Taken | Standing::Ended => {}
             }
         }
         Ok(stopped)
@@ -204,21 +214,27 @@ impl RunnerSide {
         {
             let raw: i64 = row.get(0).map_err(&failed)?;
             let Some(seq) = Seq::new(raw) else { continue };
-            let standing = self.standing(seq)?;
+            let (standing, failures) = self.standing(seq)?;
             all_ended &= standing == Standing::Ended;
             if all_ended {
                 self.low_water = raw;
             }
             match (standing, look) {
                 (Standing::Ended, _) | (Standing::Taken, Look::FollowUps) => continue,
-                (Standing::Waits, _) | (Standing::Taken, Look::Next) => {}
+                // It has a turn of its own, or of its own kind.
+                (Standing::Later(_), Look::FollowUps) => break,
+                (Standing::Waits, _) | (Standing::Taken | Standing::Later(_), Look::Next) => {}
             }
             let due = Timestamp::from_millisecond(row.get(3).map_err(&failed)?).unwrap_or(now);
+            let due = match standing {
+                Standing::Later(until) => due.max(until),
+                Standing::Waits | Standing::Taken | Standing::Ended => due,
+            };
             if due > now {
                 offer.next_due = Some(due);
                 break;
             }
-            let candidate = match decode(row, seq).map_err(&failed)? {
+            let candidate = match decode(row, seq, failures).map_err(&failed)? {
                 Ok(candidate) => candidate,
                 Err(unknown) => {
                     offer.unknown.push(unknown);
@@ -247,22 +263,30 @@ impl RunnerSide {
         Ok(offer)
     }
 
-    fn standing(&self, seq: Seq) -> Result<Standing, Error> {
+    /// How far the agent is with a message, and how often a provider failed with it.
+    fn standing(&self, seq: Seq) -> Result<(Standing, u32), Error> {
         let found = self
             .outbound
-            .prepare_cached("SELECT state = 'claimed', generation FROM handled WHERE seq = ?1")
+            .prepare_cached(
+                "SELECT state, generation, coalesce(failures, 0), coalesce(until_at, 0)
+                 FROM handled WHERE seq = ?1",
+            )
             .and_then(|mut statement| {
                 let row = statement.query_row([seq.get()], |row| {
-                    Ok((row.get::<_, bool>(0)?, row.get::<_, u32>(1)?))
+                    let standing = match row.get_ref(0)?.as_str()? {
+                        "claimed" if row.get::<_, u32>(1)? == self.generation.0 => Standing::Taken,
+                        "claimed" => Standing::Waits,
+                        "later" => Standing::Later(
+                            Timestamp::from_millisecond(row.get(3)?).unwrap_or_default(),
+                        ),
+                        _ => Standing::Ended,
+                    };
+                    Ok((standing, row.get::<_, u32>(2)?))
                 });
                 row.optional()
             })
             .map_err(Error::sql(&self.layout.outbound(), "read"))?;
-        Ok(match found {
-            Some((false, _)) => Standing::Ended,
-            Some((true, generation)) if generation == self.generation.0 => Standing::Taken,
-            Some((true, _)) | None => Standing::Waits,
-        })
+        Ok(found.unwrap_or((Standing::Waits, 0)))
     }
 }
 
@@ -298,7 +322,11 @@ fn payload(
     Ok(Inbound::decode(kind, row.get(first + 1)?, text))
 }
 
-fn decode(row: &Row<'_>, seq: Seq) -> Result<Result<Candidate, UnknownRow>, rusqlite::Error> {
+fn decode(
+    row: &Row<'_>,
+    seq: Seq,
+    failures: u32,
+) -> Result<Result<Candidate, UnknownRow>, rusqlite::Error> {
     let payload = match payload(row, 4)? {
         Ok(payload) => payload,
         Err(why) => {
@@ -310,6 +338,7 @@ fn decode(row: &Row<'_>, seq: Seq) -> Result<Result<Candidate, UnknownRow>, rusq
         seq,
         triggers: row.get(1)?,
         tries: row.get(2)?,
+        failures,
         created_at: Timestamp::from_millisecond(row.get(7)?).unwrap_or_default(),
         payload,
     };

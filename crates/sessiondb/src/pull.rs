@@ -1,10 +1,14 @@
 //! What the host reads from the hostile `outbound.db`, judged row by row.
 
-use anchorhold_core::{order::JUMP_LIMIT, sandbox::Generation};
+use anchorhold_core::{order::JUMP_LIMIT, sandbox::Generation, turn_failure::FailureClass};
+use jiff::Timestamp;
 use rusqlite::{Connection, params, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, HostSide, Outbound, Seq, Undecodable, open};
+use crate::{
+    Error, HostSide, Outbound, Seq, Trouble, Undecodable, open,
+    schema::{self, LATER_SINCE},
+};
 
 /// The most rows of each kind that one reading takes.
 const ROWS_LIMIT: u32 = 64;
@@ -98,6 +102,12 @@ pub enum HandledState {
     Unknown(String),
     /// A person stopped the turn that had taken it: it is neither answered nor tried again.
     Stopped,
+    /// A turn that saw it ended well, begun again without what its provider had remembered.
+    DoneAfresh,
+    /// The provider failed, and would again.
+    Surfaced(Trouble),
+    /// The provider failed; the sandbox means to try again at this time, which is not judged yet.
+    Later(Trouble, Timestamp),
 }
 
 /// A row that was refused.
@@ -213,32 +223,31 @@ fn read_handled(
     pulled: &mut Pulled,
     ceiling: i64,
 ) -> Result<(), rusqlite::Error> {
-    let mut statement = connection.prepare(
-        "SELECT number, seq, state, detail FROM handled
+    // A sandbox that outlived an update of the host writes the version it began with.
+    let later = if schema::version(connection)? < LATER_SINCE {
+        "NULL, NULL"
+    } else {
+        "class, until_at"
+    };
+    let mut statement = connection.prepare(&format!(
+        "SELECT number, seq, state, detail, {later} FROM handled
          WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3",
-    )?;
+    ))?;
     let mut rows = statement.query(params![pulled.cursors.handled, ceiling, ROWS_LIMIT])?;
     let mut count = 0_u32;
     while let Some(row) = rows.next()? {
         count += 1;
         let number: i64 = row.get(0)?;
         let seq: i64 = row.get(1)?;
-        let detail = text(row, 3)
-            .unwrap_or_default()
-            .chars()
-            .take(DETAIL_LIMIT)
-            .collect();
-        let state = match text(row, 2) {
-            Some("done") => Some(HandledState::Done),
-            Some("failed") => Some(HandledState::Failed(detail)),
-            Some("unknown") => Some(HandledState::Unknown(detail)),
-            Some("stopped") => Some(HandledState::Stopped),
-            Some(_) | None => None,
-        };
-        match (Seq::new(seq).filter(|seq| seq.is_host()), state) {
+        // One that waited for its provider and was taken again before it was read: it still has its
+        // number, and what becomes of it comes under the next.
+        let taken_again = text(row, 2) == Some("claimed");
+        let found = Seq::new(seq).filter(|seq| seq.is_host());
+        match (found, handled_state(row)) {
             (Some(seq), Some(state)) if number > pulled.cursors.handled => {
                 pulled.handled.push(HandledRow { seq, state });
             }
+            (Some(_), None) if taken_again => {}
             _ => pulled.rejected.push(Rejected {
                 seq,
                 why: "not the end of a message".to_owned(),
@@ -248,6 +257,28 @@ fn read_handled(
     }
     pulled.more |= count == ROWS_LIMIT;
     Ok(())
+}
+
+fn handled_state(row: &rusqlite::Row<'_>) -> Option<HandledState> {
+    let detail: String = text(row, 3)
+        .unwrap_or_default()
+        .chars()
+        .take(DETAIL_LIMIT)
+        .collect();
+    let class = text(row, 4).and_then(FailureClass::parse);
+    match (text(row, 2)?, class) {
+        ("done", None) => Some(HandledState::Done),
+        ("done", Some(_)) => Some(HandledState::DoneAfresh),
+        ("failed", None) => Some(HandledState::Failed(detail)),
+        ("failed", Some(class)) => Some(HandledState::Surfaced(Trouble { class, detail })),
+        ("unknown", _) => Some(HandledState::Unknown(detail)),
+        ("stopped", _) => Some(HandledState::Stopped),
+        ("later", Some(class)) => {
+            let until = Timestamp::from_millisecond(row.get(5).ok()?).ok()?;
+            Some(HandledState::Later(Trouble { class, detail }, until))
+        }
+        _ => None,
+    }
 }
 
 /// Only what looks like a claim is one; a forged row can at most hide a claim of its own session.

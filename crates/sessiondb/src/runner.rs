@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anchorhold_core::sandbox::Generation;
+use anchorhold_core::{sandbox::Generation, turn_failure::FailureClass};
 use camino::Utf8Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -40,6 +40,28 @@ pub enum Handled {
     },
     /// A person stopped the turn that had taken it.
     Stopped,
+    /// A turn that saw it ended well, after it was begun again without what the provider remembered.
+    DoneAfresh,
+    /// The provider failed, and will fail again.
+    Surfaced(Trouble),
+    /// The provider failed, and may not the next time: it is not offered before `until`.
+    Later {
+        /// How it failed.
+        trouble: Trouble,
+        /// When it may be tried again.
+        until: Timestamp,
+        /// How often a provider has failed with it by now.
+        failures: u32,
+    },
+}
+
+/// How a provider failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind of failure it is. People are told this, in words of the host's own.
+    pub class: FailureClass,
+    /// What the provider said, for the operator.
+    pub detail: String,
 }
 
 /// One thing to say.
@@ -122,8 +144,8 @@ impl RunnerSide {
             for seq in seqs {
                 transaction.execute(
                     "INSERT INTO handled (seq, generation, state, at) VALUES (?1, ?2, 'claimed', ?3)
-                     ON CONFLICT (seq) DO UPDATE SET generation = ?2, at = ?3
-                     WHERE state = 'claimed'",
+                     ON CONFLICT (seq) DO UPDATE SET generation = ?2, state = 'claimed', at = ?3
+                     WHERE state IN ('claimed', 'later')",
                     params![seq.get(), generation, now.as_millisecond()],
                 )?;
             }
@@ -277,21 +299,43 @@ fn insert_handled(
     ended: &Ended,
 ) -> Result<(), rusqlite::Error> {
     let (state, detail) = match how {
-        Handled::Done => ("done", None),
+        Handled::Done | Handled::DoneAfresh => ("done", None),
         Handled::Failed { why } => ("failed", Some(why)),
+        Handled::Surfaced(trouble) => ("failed", Some(&trouble.detail)),
         Handled::Unknown { kind } => ("unknown", Some(kind)),
         Handled::Stopped => ("stopped", None),
+        Handled::Later { trouble, .. } => ("later", Some(&trouble.detail)),
+    };
+    let class = match how {
+        Handled::Surfaced(trouble) | Handled::Later { trouble, .. } => Some(trouble.class),
+        Handled::DoneAfresh => Some(FailureClass::ContinuationLost),
+        Handled::Done | Handled::Failed { .. } | Handled::Unknown { .. } | Handled::Stopped => None,
+    };
+    let later = match how {
+        Handled::Later {
+            until, failures, ..
+        } => Some((until.as_millisecond(), *failures)),
+        Handled::Done
+        | Handled::DoneAfresh
+        | Handled::Failed { .. }
+        | Handled::Surfaced(_)
+        | Handled::Unknown { .. }
+        | Handled::Stopped => None,
     };
     transaction.execute(
-        "INSERT OR REPLACE INTO handled (seq, generation, state, detail, number, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO handled
+         (seq, generation, state, detail, number, at, class, until_at, failures)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             seq.get(),
             ended.generation,
             state,
             detail,
             ended.number,
-            ended.at.as_millisecond()
+            ended.at.as_millisecond(),
+            class.map(FailureClass::as_str),
+            later.map(|(until, _)| until),
+            later.map(|(_, failures)| failures)
         ],
     )?;
     Ok(())

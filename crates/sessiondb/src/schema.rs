@@ -3,10 +3,13 @@
 use rusqlite::Connection;
 
 /// The version that this program writes, in `PRAGMA user_version`.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 /// The first version of `outbound.db` with [`REQUESTS`].
 pub(crate) const REQUESTS_SINCE: i32 = 2;
+
+/// The first version of `outbound.db` that knows messages to be tried again later.
+pub(crate) const LATER_SINCE: i32 = 3;
 
 /// What each version adds to `inbound.db`, oldest first.
 pub(crate) const INBOUND: &[&[&str]] = &[
@@ -38,6 +41,7 @@ pub(crate) const INBOUND: &[&[&str]] = &[
     created_at INTEGER NOT NULL
 ) STRICT",
     ],
+    &[],
 ];
 
 const MESSAGES: &str = "CREATE TABLE messages (
@@ -64,6 +68,17 @@ const HANDLED_2: &str = "CREATE TABLE handled (
     number INTEGER UNIQUE,
     at INTEGER NOT NULL
 ) STRICT";
+const HANDLED_3: &str = "CREATE TABLE handled (
+    seq INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('claimed', 'done', 'failed', 'unknown', 'stopped', 'later')),
+    detail TEXT,
+    number INTEGER UNIQUE,
+    at INTEGER NOT NULL,
+    class TEXT,
+    until_at INTEGER,
+    failures INTEGER
+) STRICT";
 const CLAIMED: &str = "CREATE INDEX handled_claimed ON handled (seq) WHERE state = 'claimed'";
 const STATE: &str = "CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT";
 const REQUESTS: &str = "CREATE TABLE requests (
@@ -84,12 +99,21 @@ pub(crate) const OUTBOUND: &[&[&str]] = &[
         CLAIMED,
         REQUESTS,
     ],
+    &[
+        "ALTER TABLE handled RENAME TO handled_2",
+        HANDLED_3,
+        "INSERT INTO handled (seq, generation, state, detail, number, at)
+         SELECT seq, generation, state, detail, number, at FROM handled_2",
+        "DROP TABLE handled_2",
+        CLAIMED,
+    ],
 ];
 
 /// What an `outbound.db` of each version consists of, letter for letter.
 pub(crate) const OUTBOUND_TABLES: &[&[&str]] = &[
     &[MESSAGES, HANDLED_1, CLAIMED, STATE],
     &[MESSAGES, HANDLED_2, CLAIMED, STATE, REQUESTS],
+    &[MESSAGES, HANDLED_3, CLAIMED, STATE, REQUESTS],
 ];
 
 /// Brings a file up to the last of `steps` in one transaction; a file of an unknown version is told by it.

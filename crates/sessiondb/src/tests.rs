@@ -2,6 +2,7 @@
 
 mod hostile;
 mod journal;
+mod later;
 mod offers;
 mod payloads;
 mod requests;

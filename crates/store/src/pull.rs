@@ -19,6 +19,10 @@ pub(crate) const END_MESSAGE: &str = "UPDATE messages SET status = ?3, last_erro
          next_at = NULL, due_since = NULL, ended_at = ?5
      WHERE session_id = ?1 AND seq = ?2 AND status IN ('pending', 'context')";
 
+pub(crate) const WAIT: &str = "UPDATE messages SET next_at = ?3, due_since = ?3, last_error = ?4,
+         failures = failures + 1, failing_since = coalesce(failing_since, ?5)
+     WHERE session_id = ?1 AND seq = ?2 AND status = 'pending'";
+
 pub(crate) const REJECTED: &str = "SELECT * FROM rejected_rows ORDER BY rejected_at DESC LIMIT ?1";
 
 /// What one reading of a session's `outbound.db` has brought.
@@ -32,6 +36,8 @@ pub struct Pulled {
     pub deliveries: Vec<PulledDelivery>,
     /// Inbound messages that have ended.
     pub ended: Vec<EndedMessage>,
+    /// Inbound messages that wait for their provider.
+    pub waiting: Vec<WaitingMessage>,
     /// Rows that can't be used.
     pub rejected: Vec<RejectedRow>,
 }
@@ -52,6 +58,17 @@ pub struct EndedMessage {
     pub seq: i64,
     /// How it ended.
     pub end: MessageEnd,
+}
+
+/// One inbound message whose turn is tried again, since its provider failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingMessage {
+    /// Its sequence number in the session.
+    pub seq: i64,
+    /// When it is tried again; only then it is due again.
+    pub next_at: Timestamp,
+    /// What went wrong, for the operator.
+    pub why: String,
 }
 
 /// How an inbound message ended.
@@ -129,6 +146,16 @@ impl Store {
         }
         for ended in &pulled.ended {
             accepted.ended += end_message(&mut tx, session, ended, now).await?;
+        }
+        for waiting in &pulled.waiting {
+            sqlx::query(WAIT)
+                .bind(session.to_string())
+                .bind(waiting.seq)
+                .bind(waiting.next_at.as_millisecond())
+                .bind(&waiting.why)
+                .bind(now.as_millisecond())
+                .execute(&mut *tx)
+                .await?;
         }
         for row in &pulled.rejected {
             accepted.rejected += insert_rejected(&mut tx, session, row, now).await?;

@@ -351,6 +351,7 @@ const HOT: &[&str] = &[
     work::NEXT_DUE,
     work::PENDING,
     work::SESSION_WORK,
+    pull::WAIT,
 ];
 
 #[tokio::test]

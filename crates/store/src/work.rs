@@ -20,13 +20,19 @@ pub(crate) const DUE_SESSIONS: &str =
     "SELECT m.session_id, s.agent_group_id, MIN(m.next_at) AS due_at
      FROM messages m JOIN sessions s ON s.id = m.session_id AND s.faulted_at IS NULL
      WHERE m.status = 'pending' AND m.next_at <= ?1
+         AND NOT EXISTS (SELECT 1 FROM messages earlier
+             WHERE earlier.session_id = m.session_id AND earlier.status = 'pending'
+                 AND earlier.seq < m.seq AND earlier.next_at > ?1)
      GROUP BY m.session_id ORDER BY due_at, m.session_id LIMIT ?2";
 
 pub(crate) const NEXT_DUE: &str =
     "SELECT MIN(next_at) AS next_at FROM messages WHERE status = 'pending' AND next_at > ?1";
 
 pub(crate) const SESSION_WORK: &str = "SELECT COUNT(*) AS pending, MIN(due_since) AS due_since,
-         MIN(next_at) AS next_at
+         MIN(next_at) AS next_at,
+         (SELECT oldest.next_at FROM messages oldest
+             WHERE oldest.session_id = ?1 AND oldest.status = 'pending'
+             ORDER BY oldest.seq LIMIT 1) AS oldest_at
      FROM messages WHERE session_id = ?1 AND status = 'pending'";
 
 pub(crate) const MESSAGE: &str = "SELECT * FROM messages WHERE session_id = ?1 AND seq = ?2";
@@ -59,6 +65,15 @@ pub struct SessionWork {
     pub due_since: Option<Timestamp>,
     /// When the earliest is to be tried; `None` without work.
     pub next_at: Option<Timestamp>,
+    /// When the oldest is to be tried, which all others wait for; `None` without work.
+    pub oldest_at: Option<Timestamp>,
+}
+
+impl SessionWork {
+    /// Is there something to take now? What waits for its next try holds back what came after it.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.oldest_at.is_some_and(|oldest| oldest <= now)
+    }
 }
 
 /// Where one message of one session stands.
@@ -86,6 +101,10 @@ pub struct Message {
     pub next_at: Option<Timestamp>,
     /// Since when it is there to be taken; only of a pending one.
     pub due_since: Option<Timestamp>,
+    /// How often a provider failed with it, which is no try.
+    pub failures: u32,
+    /// Since when.
+    pub failing_since: Option<Timestamp>,
     /// What went wrong last.
     pub last_error: Option<String>,
     /// When it was stored.
@@ -107,6 +126,7 @@ pub struct MessageRetry {
 
 impl Store {
     /// Sessions with messages that are due at `now`, the longest waiting first, at most `limit`.
+    /// What is due behind a message that waits for its next try is not: order comes before speed.
     ///
     /// Sessions with a fault are left out, so that they take nobody's place; see
     /// [`Store::faulted_sessions`].
@@ -362,6 +382,7 @@ fn parse_work(row: &SqliteRow) -> sqlx::Result<SessionWork> {
         pending: fields.number("pending")?,
         due_since: fields.opt_time("due_since")?,
         next_at: fields.opt_time("next_at")?,
+        oldest_at: fields.opt_time("oldest_at")?,
     })
 }
 
@@ -379,6 +400,8 @@ fn parse_message(row: &SqliteRow) -> sqlx::Result<Message> {
         tries: fields.number("tries")?,
         next_at: fields.opt_time("next_at")?,
         due_since: fields.opt_time("due_since")?,
+        failures: fields.number("failures")?,
+        failing_since: fields.opt_time("failing_since")?,
         last_error: fields.get("last_error")?,
         created_at: fields.time("created_at")?,
         ended_at: fields.opt_time("ended_at")?,

@@ -13,6 +13,7 @@ fn row(seq: i64) -> InboundRow {
         seq: Seq::new(seq).unwrap(),
         triggers: true,
         tries: 0,
+        failures: 0,
         created_at: Timestamp::UNIX_EPOCH,
         payload: Inbound::Note(Note {
             text: "x".to_owned(),

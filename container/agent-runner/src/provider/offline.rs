@@ -22,9 +22,11 @@ use crate::{
     tools::ToolError,
 };
 
+/// Under this it keeps what it was told to remember.
+const MEMORY: &str = "memory";
 const CAPS: ProviderCaps = ProviderCaps {
     name: "offline",
-    state_keys: &[],
+    state_keys: &[MEMORY],
     follow_ups: true,
 };
 /// How much of a message is quoted, in characters.
@@ -44,6 +46,7 @@ impl AgentProvider for Offline {
 
     async fn run_turn(&self, turn: Turn, io: TurnIo) -> Result<TurnOutcome, TurnError> {
         let mut draft = Draft::default();
+        let mut mind = Mind::of(&turn);
         let mut overheard = 0;
         for message in &turn.messages {
             if !message.triggers {
@@ -53,7 +56,9 @@ impl AgentProvider for Offline {
             io.progress(None);
             draft.begin(message.seq);
             match &message.payload {
-                Inbound::Chat(chat) => answer(chat, overheard, &io, &mut draft).await?,
+                Inbound::Chat(chat) => {
+                    answer(chat, overheard, &io, (&mut mind, &mut draft)).await?;
+                }
                 told @ (Inbound::Note(_) | Inbound::Answer(_) | Inbound::Control(_)) => {
                     draft.say(&heard_of(told));
                 }
@@ -63,17 +68,24 @@ impl AgentProvider for Offline {
         }
         Ok(TurnOutcome {
             emit: draft.emit,
-            state: Vec::new(),
+            state: mind.changed(),
         })
     }
 
     async fn compact(
         &self,
-        _state: BTreeMap<String, String>,
+        state: BTreeMap<String, String>,
         _io: TurnIo,
     ) -> Result<TurnOutcome, TurnError> {
         let mut draft = Draft::default();
-        draft.post("I keep nothing between turns, so there is nothing to compact.".to_owned());
+        let keep = if state.contains_key(MEMORY) {
+            "only one line"
+        } else {
+            "nothing"
+        };
+        draft.post(format!(
+            "I keep {keep} between turns, so there is nothing to compact."
+        ));
         Ok(TurnOutcome {
             emit: draft.emit,
             state: Vec::new(),
@@ -81,11 +93,35 @@ impl AgentProvider for Offline {
     }
 }
 
+/// What it knows beside the messages.
+struct Mind {
+    failures: u32,
+    memory: Option<String>,
+    /// Was it told something to remember in this turn?
+    told: bool,
+}
+
+impl Mind {
+    fn of(turn: &Turn) -> Self {
+        Self {
+            failures: turn.failures,
+            memory: turn.state.get(MEMORY).cloned(),
+            told: false,
+        }
+    }
+
+    fn changed(self) -> Vec<(String, Option<String>)> {
+        let memory = self.memory.filter(|_| self.told);
+        let kept = memory.map(|memory| (MEMORY.to_owned(), Some(memory)));
+        kept.into_iter().collect()
+    }
+}
+
 async fn answer(
     chat: &Chat,
     overheard: usize,
     io: &TurnIo,
-    draft: &mut Draft,
+    (mind, draft): (&mut Mind, &mut Draft),
 ) -> Result<(), TurnError> {
     let mut commands = parse(&chat.text);
     if commands.is_empty() {
@@ -95,7 +131,7 @@ async fn answer(
     let excess = commands.len() > COMMANDS_LIMIT;
     commands.truncate(COMMANDS_LIMIT);
     for command in commands {
-        act(command, io, draft).await?;
+        act(command, io, (mind, draft)).await?;
     }
     if excess {
         draft.say(&format!(
@@ -145,7 +181,11 @@ fn quoted(text: &str) -> String {
     format!("“{quote}{cut}”")
 }
 
-async fn act(command: Command<'_>, io: &TurnIo, draft: &mut Draft) -> Result<(), TurnError> {
+async fn act(
+    command: Command<'_>,
+    io: &TurnIo,
+    (mind, draft): (&mut Mind, &mut Draft),
+) -> Result<(), TurnError> {
     match command {
         Command::Sh(cmd) => {
             let arguments = serde_json::json!({ "cmd": cmd }).to_string();
@@ -168,6 +208,30 @@ async fn act(command: Command<'_>, io: &TurnIo, draft: &mut Draft) -> Result<(),
         Command::Exit(code) => return Err(TurnError::Exit { code }),
         Command::Hang => future::pending().await,
         Command::Env => draft.say(&environment(io)),
+        Command::Fail {
+            class,
+            after,
+            times,
+        } => {
+            if mind.failures < times {
+                let detail = format!("failure {} of {times}", mind.failures + 1);
+                return Err(TurnError::Provider {
+                    class,
+                    after,
+                    detail,
+                });
+            }
+            draft.say(&format!("answered after {} failures", mind.failures));
+        }
+        Command::Remember(text) => {
+            mind.memory = Some(text.chars().take(QUOTE_LIMIT).collect());
+            mind.told = true;
+            draft.say("remembered");
+        }
+        Command::Recall => match &mind.memory {
+            Some(memory) => draft.say(&format!("I remember {}", quoted(memory))),
+            None => draft.say("I remember nothing"),
+        },
         Command::Wrong(why) => draft.say(&why),
     }
     Ok(())

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc};
 
-use anchorhold_sessiondb::{self as sessiondb, Finish, Handled, InboundRow, Offer, Seq, Settings};
+use anchorhold_core::turn_failure::{InTurn, Mended, in_turn};
+use anchorhold_sessiondb::{
+    self as sessiondb, Finish, Handled, InboundRow, Offer, Seq, Settings, Trouble,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
@@ -18,6 +21,8 @@ use crate::{
 struct Taken {
     /// To be ended as the turn ends.
     seqs: Vec<Seq>,
+    /// The same, for a provider that begins again.
+    rows: Vec<InboundRow>,
     /// To be ended with it, unseen.
     surplus: Vec<Seq>,
     /// How many messages more that wake it can take.
@@ -27,7 +32,7 @@ struct Taken {
 
 impl Taken {
     /// Claimed for a turn that can take `limit` messages that wake, if it can have follow-ups.
-    fn of(rows: &[InboundRow], surplus: Vec<Seq>, limit: Option<u32>) -> Self {
+    fn of(rows: Vec<InboundRow>, surplus: Vec<Seq>, limit: Option<u32>) -> Self {
         let waking = || rows.iter().filter(|row| row.triggers);
         let count = u32::try_from(waking().count()).unwrap_or(u32::MAX);
         // What is tried alone stays alone: nothing shall share its fate.
@@ -42,6 +47,7 @@ impl Taken {
         }
         Self {
             seqs: rows.iter().map(|row| row.seq).collect(),
+            rows,
             surplus,
             room,
             follow_ups: Arc::new(follow_ups),
@@ -56,10 +62,24 @@ impl Taken {
             .saturating_sub(u32::try_from(waking).unwrap_or(u32::MAX));
         self.seqs.extend(offer.rows.iter().map(|row| row.seq));
         self.surplus.extend(offer.surplus);
+        self.rows.extend(offer.rows.iter().cloned());
         self.follow_ups.looked(offer.rows);
         if self.room == 0 {
             self.follow_ups.close();
         }
+    }
+
+    /// What a provider is to answer that begins now: what it has picked up before, it gets again.
+    fn messages(&self) -> Vec<InboundRow> {
+        let unread = self.follow_ups.unread();
+        let read = self.rows.iter().filter(|row| !unread.contains(&row.seq));
+        read.cloned().collect()
+    }
+
+    /// How often a provider has failed with one of these before this turn.
+    fn failures(&self) -> u32 {
+        let failures = self.rows.iter().map(|row| row.failures);
+        failures.max().unwrap_or_default()
     }
 
     /// What nobody has seen does not end: it stays claimed, and is in the next offer.
@@ -77,6 +97,20 @@ enum Watched {
     Stopped(Vec<Seq>),
 }
 
+/// What was done to mend a turn.
+#[derive(Default)]
+struct Mending {
+    done: Mended,
+    /// What is remembered otherwise because of it.
+    state: Vec<(String, Option<String>)>,
+}
+
+impl Mending {
+    fn count(&self) -> u32 {
+        u32::from(self.done.afresh) + u32::from(self.done.compacted)
+    }
+}
+
 impl TurnLoop {
     /// Has the messages of `offer` answered.
     pub(super) async fn turn(
@@ -88,18 +122,73 @@ impl TurnLoop {
     ) -> Result<Step, Error> {
         let limit = settings.prompt_messages.max(1);
         let limit = provider.caps().follow_ups.then_some(limit);
-        let taken = Taken::of(&offer.rows, offer.surplus, limit);
+        let mut taken = Taken::of(offer.rows, offer.surplus, limit);
         let state = self.begin(provider.caps().state_keys, &taken)?;
-        let turn = Turn {
-            agent_name: settings.agent_name,
-            model: settings.model,
-            messages: offer.rows,
-            state,
-        };
         let span = span(&taken);
         tracing::info!(parent: &span, messages = taken.seqs.len(), "turn begins");
-        let work = provider.run_turn(turn, self.io(&taken));
-        self.see_through(work, taken, stop).instrument(span).await
+        async {
+            let tries = self.try_turn((&*provider, settings), state, &mut taken, stop);
+            let (watched, mending) = tries.await;
+            self.end(watched, mending, taken).await
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Lets the provider answer, and where it fails in a way that can be mended at once, lets it
+    /// begin again after that, at most once for each way.
+    async fn try_turn(
+        &mut self,
+        (provider, settings): (&dyn AgentProvider, Settings),
+        mut state: BTreeMap<String, String>,
+        taken: &mut Taken,
+        stop: &CancellationToken,
+    ) -> (Watched, Mending) {
+        let mut mending = Mending::default();
+        loop {
+            let turn = Turn {
+                agent_name: settings.agent_name.clone(),
+                model: settings.model.clone(),
+                messages: taken.messages(),
+                state: state.clone(),
+                failures: taken.failures() + mending.count(),
+            };
+            let io = self.io(taken);
+            let watched = self.watch(provider.run_turn(turn, io), taken, stop).await;
+            let Watched::Ended(Err(error)) = &watched else {
+                return (watched, mending);
+            };
+            match follows(error, mending.done, taken) {
+                Some(InTurn::Afresh) => {
+                    tracing::warn!("turn begins again without what the provider remembered");
+                    mending.done.afresh = true;
+                    state.clear();
+                    let forgotten = provider.caps().state_keys.iter();
+                    mending.state = forgotten.map(|key| ((*key).to_owned(), None)).collect();
+                }
+                Some(InTurn::Compact) => {
+                    tracing::warn!("what the provider remembers is made shorter");
+                    mending.done.compacted = true;
+                    let work = provider.compact(state.clone(), self.io(taken));
+                    match self.watch(work, taken, stop).await {
+                        Watched::Ended(Ok(outcome)) => {
+                            remember(&mut state, &outcome.state);
+                            // What it says of it answers nobody.
+                            mending.state.extend(outcome.state);
+                        }
+                        // The turn has still failed as it had.
+                        Watched::Ended(Err(
+                            TurnError::Provider { .. } | TurnError::Failed { .. },
+                        )) => {
+                            return (watched, mending);
+                        }
+                        ended @ (Watched::Ended(Err(TurnError::Exit { .. }))
+                        | Watched::Stopped(_)) => return (ended, mending),
+                    }
+                }
+                Some(InTurn::Later(_) | InTurn::Surface) | None => return (watched, mending),
+            }
+        }
     }
 
     /// Has the provider shorten what it remembers, for the command `seq`.
@@ -109,7 +198,7 @@ impl TurnLoop {
         seq: Seq,
         stop: &CancellationToken,
     ) -> Result<Step, Error> {
-        let mut taken = Taken::of(&[], Vec::new(), None);
+        let mut taken = Taken::of(Vec::new(), Vec::new(), None);
         taken.seqs.push(seq);
         let state = self.begin(provider.caps().state_keys, &taken)?;
         let span = span(&taken);
@@ -122,7 +211,20 @@ impl TurnLoop {
             }
             Ok(outcome)
         };
-        self.see_through(work, taken, stop).instrument(span).await
+        async {
+            let watched = self.watch(work, &mut taken, stop).await;
+            // A compaction is itself what could mend it.
+            let mending = Mending {
+                done: Mended {
+                    afresh: true,
+                    compacted: true,
+                },
+                state: Vec::new(),
+            };
+            self.end(watched, mending, taken).await
+        }
+        .instrument(span)
+        .await
     }
 
     /// Claims what was taken, and gives what the provider remembers.
@@ -146,24 +248,38 @@ impl TurnLoop {
             .with_follow_ups(Arc::clone(&taken.follow_ups))
     }
 
-    /// Lets `work` run to its end, or to that of a person's patience, and writes the end down.
-    async fn see_through(
+    /// Writes down how a turn ended.
+    async fn end(
         &mut self,
-        work: impl Future<Output = Result<TurnOutcome, TurnError>>,
+        watched: Watched,
+        mending: Mending,
         mut taken: Taken,
-        stop: &CancellationToken,
     ) -> Result<Step, Error> {
-        let watched = self.watch(work, &mut taken, stop).await;
-        taken.leave_unread();
         let mut finish = match watched {
-            Watched::Ended(Ok(outcome)) => done(&taken.seqs, outcome),
-            Watched::Ended(Err(TurnError::Failed { why })) => failed(&taken.seqs, &why),
+            Watched::Ended(Ok(outcome)) => {
+                taken.leave_unread();
+                done(&taken, mending, outcome)
+            }
             Watched::Ended(Err(TurnError::Exit { code })) => {
                 tracing::warn!(code, "turn ends the process");
                 return Ok(Step::Exit(code));
             }
+            Watched::Ended(Err(TurnError::Failed { why })) => {
+                taken.leave_unread();
+                failed(&taken.seqs, &why)
+            }
+            Watched::Ended(Err(TurnError::Provider {
+                class,
+                after,
+                detail,
+            })) => {
+                let trouble = Trouble { class, detail };
+                let follows = in_turn(class, after, mending.done, taken.failures());
+                self.troubled(trouble, follows, mending, &mut taken)
+            }
             Watched::Stopped(stops) => {
                 tracing::info!("turn stopped by a person");
+                taken.leave_unread();
                 stopped(&taken.seqs, &stops)
             }
         };
@@ -171,6 +287,46 @@ impl TurnLoop {
         finish.handled.extend(surplus);
         self.finish(&finish).await?;
         Ok(Step::Worked)
+    }
+
+    /// The end of a turn whose provider failed.
+    fn troubled(
+        &self,
+        trouble: Trouble,
+        follows: InTurn,
+        mending: Mending,
+        taken: &mut Taken,
+    ) -> Finish {
+        let class = trouble.class.as_str();
+        let (how, state) = match follows {
+            InTurn::Later(wait) => {
+                tracing::warn!(class, ?wait, "provider failed, to be tried again");
+                let now = self.parts.clock.now();
+                let how = Handled::Later {
+                    trouble,
+                    until: now.checked_add(wait).unwrap_or(now),
+                    failures: taken.failures().saturating_add(1),
+                };
+                // The next try finds out by itself that it has to begin afresh, and says so then.
+                let kept = if mending.done.afresh {
+                    Vec::new()
+                } else {
+                    mending.state
+                };
+                (how, kept)
+            }
+            InTurn::Surface | InTurn::Afresh | InTurn::Compact => {
+                tracing::error!(class, "provider failed");
+                taken.leave_unread();
+                (Handled::Surfaced(trouble), mending.state)
+            }
+        };
+        // What nobody has seen waits with the others: as a claim it would look like a turn.
+        Finish {
+            handled: taken.seqs.iter().map(|seq| (*seq, how.clone())).collect(),
+            emit: Vec::new(),
+            state,
+        }
     }
 
     /// Lets `work` run; meanwhile brings it follow-ups, and looks for a command to stop, which
@@ -236,10 +392,45 @@ fn span(taken: &Taken) -> Span {
     tracing::info_span!("turn", turn = %taken.seqs.first().map_or(0, |seq| seq.get()))
 }
 
-fn done(seqs: &[Seq], outcome: TurnOutcome) -> Finish {
+/// What follows if it is the provider that failed.
+fn follows(error: &TurnError, mended: Mended, taken: &Taken) -> Option<InTurn> {
+    match error {
+        TurnError::Provider { class, after, .. } => {
+            Some(in_turn(*class, *after, mended, taken.failures()))
+        }
+        TurnError::Failed { .. } | TurnError::Exit { .. } => None,
+    }
+}
+
+/// Changes what a provider remembers.
+fn remember(state: &mut BTreeMap<String, String>, changes: &[(String, Option<String>)]) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => state.insert(key.clone(), value.clone()),
+            None => state.remove(key),
+        };
+    }
+}
+
+fn done(taken: &Taken, mending: Mending, outcome: TurnOutcome) -> Finish {
+    // The person is told that the agent began afresh once, beside the last of their messages.
+    let last = taken
+        .rows
+        .iter()
+        .rfind(|row| row.triggers)
+        .map(|row| row.seq);
+    let how = |seq: &Seq| {
+        if mending.done.afresh && Some(*seq) == last {
+            (*seq, Handled::DoneAfresh)
+        } else {
+            (*seq, Handled::Done)
+        }
+    };
+    let mut state = mending.state;
+    state.extend(outcome.state);
     Finish {
-        handled: seqs.iter().map(|seq| (*seq, Handled::Done)).collect(),
+        handled: taken.seqs.iter().map(how).collect(),
         emit: outcome.emit,
-        state: outcome.state,
+        state,
     }
 }

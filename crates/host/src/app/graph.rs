@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anchorhold_channel::Intake;
-use anchorhold_core::ids::{ChannelName, InstallId};
+use anchorhold_core::{
+    ids::{ChannelName, InstallId},
+    turn_failure::Patience,
+};
 use anchorhold_runner::{
     lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner},
     spec::SandboxUser,
@@ -40,6 +43,7 @@ use crate::{
     ingest::{Ingest, Stages},
     journal::Journal,
     liveness::Liveness,
+    owners::Owners,
     pairing::Pairing,
     pull::Pull,
     reach::Reach,
@@ -60,6 +64,9 @@ const SANDBOX_ID: u32 = 65_532;
 const LIFECYCLE_TICK: Duration = Duration::from_secs(1);
 /// and while nobody does.
 const LIFECYCLE_REST: Duration = Duration::from_secs(10);
+/// So many failures of a provider that may be over the next time are waited for: with growing waits,
+/// some ten minutes.
+const PROVIDER_TRIES: u32 = 10;
 /// How long tasks may take to end when everything is told to.
 const TASKS_GRACE: Duration = Duration::from_secs(10);
 
@@ -230,7 +237,7 @@ impl Graph {
             tasks.clone(),
             stages.clone(),
         );
-        let pull = Pull::new(base.clone(), deliver.clone());
+        let pull = way_out(&base, &registry, &deliver, config);
         let (journal, feed) = custody(&base, &tasks, &stages).await?;
         let sweep_nudge = Arc::new(Notify::new());
         let below = (pull.clone(), feed.clone());
@@ -399,6 +406,17 @@ async fn learn(base: &Base, sandboxes: &Sandboxes) -> Result<(), anchorhold_stor
         }
     }
     Ok(())
+}
+
+/// What takes answers over.
+fn way_out(base: &Base, registry: &Registry, deliver: &Deliver, config: &Config) -> Pull {
+    let reach = Reach::new(base.clone(), registry.clone());
+    let owners = Owners::new(base.clone(), reach, deliver.clone());
+    let patience = Patience {
+        waits: config.host.provider_patience,
+        tries: PROVIDER_TRIES,
+    };
+    Pull::new(base.clone(), deliver.clone(), owners, patience)
 }
 
 /// The way in, and everything beside it that a message or an operator can ask for.

@@ -72,6 +72,7 @@ fn host(report: &mut Report, root: &Section<'_>) -> Host {
         image: image(report, &section),
         max_sandboxes: section.count(report, "max_sandboxes", &keys::MAX_SANDBOXES),
         stop_grace: section.duration(report, "stop_grace", &keys::STOP_GRACE),
+        provider_patience: section.duration(report, "provider_patience", &keys::PROVIDER_PATIENCE),
     }
 }
 

@@ -23,7 +23,14 @@ pub(super) const TOP: &[&str] = &[
     "destinations",
 ];
 /// The keys of `[host]`.
-pub(super) const HOST: &[&str] = &["runtime", "docker", "image", "max_sandboxes", "stop_grace"];
+pub(super) const HOST: &[&str] = &[
+    "runtime",
+    "docker",
+    "image",
+    "max_sandboxes",
+    "stop_grace",
+    "provider_patience",
+];
 /// The keys of `[retention]`.
 pub(super) const RETENTION: &[&str] = &[
     "idle_session",
@@ -124,6 +131,12 @@ pub(super) const STOP_GRACE: Bounds<Duration> = Bounds {
     default: Duration::from_secs(20),
     least: Duration::from_millis(100),
     most: Duration::from_mins(10),
+};
+/// `host.provider_patience`.
+pub(super) const PROVIDER_PATIENCE: Bounds<Duration> = Bounds {
+    default: Duration::from_hours(6),
+    least: Duration::from_mins(1),
+    most: days(7),
 };
 /// `retention.idle_session`, where it is not `never`.
 pub(super) const IDLE_SESSION: Bounds<Duration> = Bounds {

@@ -176,6 +176,10 @@ fn details() -> Vec<(String, String)> {
             bounds(&keys::STOP_GRACE, format_duration),
         ),
         (
+            "host.provider_patience".to_owned(),
+            bounds(&keys::PROVIDER_PATIENCE, format_duration),
+        ),
+        (
             "retention.idle_session".to_owned(),
             bounds(&keys::IDLE_SESSION, format_duration) + ", or `never`",
         ),

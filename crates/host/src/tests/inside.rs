@@ -11,6 +11,7 @@ use anchorhold_sessiondb::{
     progress::{self, Progress},
 };
 use camino::Utf8PathBuf;
+use jiff::Timestamp;
 
 /// One running sandbox from within.
 pub(super) struct Inside {
@@ -56,6 +57,11 @@ impl Inside {
         };
         progress::write(&self.out_dir, &progress).unwrap();
         self.ring();
+    }
+
+    /// The time that it has.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Tells the host to look; tells whether it listens.

@@ -316,9 +316,9 @@ pub(crate) async fn forged_rows_are_refused(wall: Wall) {
          INSERT INTO messages VALUES (13, 2, 'post', 99, '{\"text\":\"x\"}', 1);
          INSERT INTO messages VALUES (15, 2, 'post', 1, '{\"text\":', 1)",
         // Ends of messages that never were.
-        "INSERT INTO handled VALUES (4000, 1, 'done', NULL, 70, 1);
-         INSERT INTO handled VALUES (-4, 1, 'done', NULL, 71, 1);
-         INSERT INTO handled VALUES (4002, 1, 'claimed', NULL, NULL, 1)",
+        "INSERT INTO handled (seq, generation, state, detail, number, at) VALUES (4000, 1, 'done', NULL, 70, 1);
+         INSERT INTO handled (seq, generation, state, detail, number, at) VALUES (-4, 1, 'done', NULL, 71, 1);
+         INSERT INTO handled (seq, generation, state, detail, number, at) VALUES (4002, 1, 'claimed', NULL, NULL, 1)",
     ];
     for forgery in forgeries {
         forge(&mut battle, forgery).await;
@@ -342,7 +342,8 @@ pub(crate) async fn a_row_with_the_last_number_silences_nobody(wall: Wall) {
 
 pub(crate) async fn an_end_numbered_beyond_all_silences_nobody(wall: Wall) {
     let mut battle = Battle::begin(wall).await;
-    let row = "INSERT INTO handled VALUES (4000, 1, 'done', NULL, 9223372036854775807, 1)";
+    let row = "INSERT INTO handled (seq, generation, state, detail, number, at)
+               VALUES (4000, 1, 'done', NULL, 9223372036854775807, 1)";
     forge(&mut battle, row).await;
     battle.end().await;
 }

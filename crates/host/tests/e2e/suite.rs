@@ -15,6 +15,7 @@ pub(crate) mod inside;
 pub(crate) mod people;
 pub(crate) mod person;
 pub(crate) mod talks;
+pub(crate) mod troubles;
 pub(crate) mod wall;
 
 /// Makes a test of each case, behind one wall.
@@ -40,6 +41,11 @@ macro_rules! all_cases {
                 words_that_came_with_a_hanging_message_are_answered,
                 a_new_host_adopts_what_a_killed_one_left_running,
                 a_new_host_replaces_what_died_with_the_old_one,
+            },
+            troubles::{
+                a_rate_limit_is_waited_for_and_the_message_answered_once,
+                what_is_transient_is_tried_again_until_it_works,
+                a_lost_conversation_is_begun_afresh_and_the_person_told,
             },
             hosts::{
                 a_second_host_is_refused,

@@ -262,8 +262,11 @@ fn rows_are_judged_one_by_one() {
             (13, 2, 'post', 1, '{\"text\":\"good\"}', 1),
             (15, 2, 'post', 2, '{\"text\":\"of the future\"}', 1),
             (9223372036854775807, 2, 'post', 1, '{\"text\":\"last\"}', 1);
-         INSERT INTO handled VALUES (-2, 1, 'done', NULL, 7, 1), (3, 1, 'done', NULL, 8, 1),
-            (8, 1, 'odd state', NULL, 9, 1);",
+         INSERT INTO handled (seq, generation, state, number, at, class, until_at) VALUES
+            (-2, 1, 'done', 7, 1, NULL, NULL), (3, 1, 'done', 8, 1, NULL, NULL),
+            (8, 1, 'odd state', 9, 1, NULL, NULL), (10, 1, 'later', 10, 1, NULL, 1),
+            (12, 1, 'later', 11, 1, 'odd class', 1), (14, 1, 'later', 12, 1, 'transient', NULL),
+            (16, 1, 'later', 13, 1, 'transient', 9223372036854775807);",
     );
     let pulled = bench.pull();
     let good: Vec<i64> = pulled.rows.iter().map(|row| row.seq.get()).collect();
@@ -285,6 +288,10 @@ fn rows_are_judged_one_by_one() {
             (-2, "not the end of a message"),
             (3, "not the end of a message"),
             (8, "not the end of a message"),
+            (10, "not the end of a message"),
+            (12, "not the end of a message"),
+            (14, "not the end of a message"),
+            (16, "not the end of a message"),
         ]
     );
     // The highest number is not believed: the host's own go on from the last credible one, and

@@ -129,6 +129,33 @@ fn a_session_of_the_first_version_goes_on() {
     assert_eq!(bench.say("m7", "more").get(), 8);
 }
 
+/// A sandbox that outlived the update to version 3 still writes version 2.
+#[test]
+fn a_file_of_the_second_version_is_read_and_brought_up_to_date() {
+    let bench = Bench::new();
+    let waits = bench.say("m1", "a");
+    let path = bench.outbound_path();
+    fs::remove_file(&path).unwrap_or_default();
+    let mut outbound = Connection::open(&path).unwrap();
+    schema::migrate(&mut outbound, &schema::OUTBOUND[..2])
+        .unwrap()
+        .unwrap();
+    outbound
+        .execute_batch("INSERT INTO handled VALUES (2, 1, 'failed', 'no', 1, 1)")
+        .unwrap();
+    drop(outbound);
+    let failed = vec![HandledState::Failed("no".to_owned())];
+    let states = |bench: &Bench| -> Vec<HandledState> {
+        let pulled = bench.pull();
+        pulled.handled.into_iter().map(|row| row.state).collect()
+    };
+    assert_eq!(states(&bench), failed);
+    let mut runner = bench.runner(2);
+    assert_eq!(states(&bench), failed);
+    runner.finish(&answers(&[waits]), at(2_000)).unwrap();
+    assert_eq!(states(&bench), [HandledState::Done]);
+}
+
 #[test]
 fn a_file_of_the_future_is_left_alone() {
     let bench = Bench::new();

@@ -25,6 +25,7 @@ fn answer() -> Pulled {
                 },
             },
         ],
+        waiting: vec![],
         rejected: vec![RejectedRow {
             seq: 9,
             why: "unknown kind".to_owned(),

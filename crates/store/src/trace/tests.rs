@@ -80,7 +80,7 @@ async fn answered(place: &Place) -> (SessionId, MessageId, OutboundId) {
             seq: 2,
             end: MessageEnd::Done,
         }],
-        rejected: Vec::new(),
+        ..Pulled::default()
     };
     store.accept(a, &brought, at(70)).await.unwrap();
     let attempt = store

@@ -2,6 +2,7 @@ use anchorhold_core::entity::MessageStatus;
 
 use crate::{
     ingest::{Key, MessageRole, NewMessage},
+    pull::{Pulled, WaitingMessage},
     tests::fixture::{Place, address, at, delivery, group, message, oldest, platform_id},
     work::{DueSession, MessageRetry, SessionWork},
 };
@@ -58,6 +59,7 @@ async fn a_retry_is_due_only_when_its_time_comes() {
         pending: 1,
         due_since: Some(at(100)),
         next_at: Some(at(100)),
+        oldest_at: Some(at(100)),
     };
     assert_eq!(store.session_work(session).await.unwrap(), work);
     let pending = store.pending_messages(session, 10).await.unwrap();
@@ -196,4 +198,36 @@ async fn a_session_that_is_being_closed_owes_nothing() {
         (MessageStatus::Done, Some("asked to"), Some(at(8)))
     );
     assert!(store.close_session(session, at(8)).await.unwrap());
+}
+
+/// What is due behind a message that waits is not due: nothing can be done about it before.
+#[tokio::test]
+async fn what_waits_holds_back_what_came_after_it() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let session = place.session(1, "chat").await;
+    store
+        .put_messages(&[message(session, 2), message(session, 4)])
+        .await
+        .unwrap();
+    let pulled = Pulled {
+        waiting: vec![WaitingMessage {
+            seq: 2,
+            next_at: at(500),
+            why: "asked too often".to_owned(),
+        }],
+        ..Pulled::default()
+    };
+    store.accept(session, &pulled, at(50)).await.unwrap();
+    assert_eq!(store.due_sessions(at(499), 10).await.unwrap(), []);
+    assert_eq!(store.due_sessions(at(500), 10).await.unwrap().len(), 1);
+    let work = store.session_work(session).await.unwrap();
+    assert_eq!((work.is_due(at(499)), work.is_due(at(500))), (false, true));
+    store.accept(session, &pulled, at(90)).await.unwrap();
+    let waits = store.message(session, 2).await.unwrap().unwrap();
+    assert_eq!(
+        (waits.failures, waits.failing_since, waits.tries),
+        (2, Some(at(50)), 0)
+    );
+    assert_eq!(waits.last_error.as_deref(), Some("asked too often"));
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use anchorhold_core::turn_failure::FailureClass;
+
 /// The most command lines of one message that are followed.
 pub(super) const COMMANDS_LIMIT: usize = 100;
 const SAY_LIMIT: usize = 1000;
 const BIG_LIMIT: usize = 1_000_000;
+const FAIL_LIMIT: usize = 1000;
 const WAIT_LIMIT: Duration = Duration::from_hours(1);
 
 /// One command line.
@@ -26,6 +29,14 @@ pub(super) enum Command<'a> {
     Exit(u8),
     Hang,
     Env,
+    /// Fails as long as there were fewer failures than so many.
+    Fail {
+        class: FailureClass,
+        after: Option<Duration>,
+        times: u32,
+    },
+    Remember(&'a str),
+    Recall,
     /// No command; the answer says what would be one.
     Wrong(String),
 }
@@ -41,6 +52,13 @@ const FORMS: &[(&str, &str)] = &[
     ("exit", "!exit CODE, with CODE from 0 to 255"),
     ("hang", "!hang"),
     ("env", "!env"),
+    (
+        "fail",
+        "!fail rate S [N], or !fail CLASS [N], with CLASS one of transient, budget, lost, full, \
+         unauthorised, rejected, and N from 1 to 1000 failures",
+    ),
+    ("remember", "!remember TEXT"),
+    ("recall", "!recall"),
 ];
 
 /// The command lines of `text`, in order. Other lines say nothing to a script.
@@ -72,9 +90,42 @@ fn parse_line(line: &str) -> Command<'_> {
         "exit" => rest.parse().ok().map(Command::Exit),
         "hang" => rest.is_empty().then_some(Command::Hang),
         "env" => rest.is_empty().then_some(Command::Env),
+        "fail" => fail(rest),
+        "remember" => (!rest.is_empty()).then_some(Command::Remember(rest)),
+        "recall" => rest.is_empty().then_some(Command::Recall),
         _ => None,
     };
     command.unwrap_or_else(|| Command::Wrong(format!("write: {form}")))
+}
+
+/// How a provider is to fail, and how often.
+fn fail(rest: &str) -> Option<Command<'_>> {
+    let (word, rest) = split(rest);
+    let class = match word {
+        "rate" => FailureClass::RateLimited,
+        "transient" => FailureClass::Transient,
+        "budget" => FailureClass::OutOfBudget,
+        "lost" => FailureClass::ContinuationLost,
+        "full" => FailureClass::ContextFull,
+        "unauthorised" => FailureClass::Unauthorised,
+        "rejected" => FailureClass::Rejected,
+        _ => return None,
+    };
+    let (after, times) = if class == FailureClass::RateLimited {
+        let (span, times) = split(rest);
+        (Some(seconds(span)?), times)
+    } else {
+        (None, rest)
+    };
+    let times = match times {
+        "" => 1,
+        times => number(times, 1, FAIL_LIMIT)?,
+    };
+    Some(Command::Fail {
+        class,
+        after,
+        times: u32::try_from(times).ok()?,
+    })
 }
 
 /// The first word and what follows it.

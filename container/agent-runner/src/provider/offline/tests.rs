@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use anchorhold_core::turn_failure::FailureClass;
 use anchorhold_sessiondb::{
     Answer, Chat, Emit, Inbound, InboundRow, InboxFile, Note, Outbound, Seq,
 };
@@ -44,11 +45,20 @@ impl Bench {
     }
 
     async fn turn(&self, messages: Vec<InboundRow>) -> Result<TurnOutcome, TurnError> {
+        self.turn_after(0, messages).await
+    }
+
+    async fn turn_after(
+        &self,
+        failures: u32,
+        messages: Vec<InboundRow>,
+    ) -> Result<TurnOutcome, TurnError> {
         let turn = Turn {
             agent_name: "Ada".to_owned(),
             model: None,
             messages,
             state: std::collections::BTreeMap::new(),
+            failures,
         };
         Offline.run_turn(turn, self.io()).await
     }
@@ -69,6 +79,7 @@ fn row(seq: i64, text: &str) -> InboundRow {
         seq: Seq::new(seq).unwrap(),
         triggers: true,
         tries: 0,
+        failures: 0,
         created_at: Timestamp::UNIX_EPOCH,
         payload: Inbound::Chat(Chat {
             channel: "cli".to_owned(),
@@ -455,8 +466,47 @@ async fn other_commands() {
         ("!exit 256", "!exit CODE, with CODE from 0 to 255"),
         ("!hang on", "!hang"),
         ("!env A", "!env"),
+        ("!remember", "!remember TEXT"),
+        ("!recall all", "!recall"),
+        ("!fail", FAIL_FORM),
+        ("!fail slow", FAIL_FORM),
+        ("!fail rate", FAIL_FORM),
+        ("!fail rate 3601", FAIL_FORM),
+        ("!fail transient 0", FAIL_FORM),
+        ("!fail full 1001", FAIL_FORM),
     ] {
         bench.check(wrong, &[&format!("4> write: {form}")]).await;
+    }
+}
+
+const FAIL_FORM: &str = "!fail rate S [N], or !fail CLASS [N], with CLASS one of transient, budget, \
+    lost, full, unauthorised, rejected, and N from 1 to 1000 failures";
+
+#[tokio::test]
+async fn failures_are_counted_over_the_tries_of_a_turn() {
+    let bench = Bench::new();
+    for (line, class, after, times) in [
+        ("!fail rate 2.5", FailureClass::RateLimited, Some(2_500), 1),
+        ("!fail rate 0 3", FailureClass::RateLimited, Some(0), 3),
+        ("!fail transient 2", FailureClass::Transient, None, 2),
+        ("!fail budget", FailureClass::OutOfBudget, None, 1),
+        ("!fail lost", FailureClass::ContinuationLost, None, 1),
+        ("!fail full", FailureClass::ContextFull, None, 1),
+        ("!fail unauthorised", FailureClass::Unauthorised, None, 1),
+        ("!fail rejected", FailureClass::Rejected, None, 1),
+    ] {
+        for failures in 0..times {
+            let error = TurnError::Provider {
+                class,
+                after: after.map(Duration::from_millis),
+                detail: format!("failure {} of {times}", failures + 1),
+            };
+            let failed = bench.turn_after(failures, vec![row(4, line)]).await;
+            assert_eq!(failed, Err(error), "{line}");
+        }
+        let outcome = bench.turn_after(times, vec![row(4, line)]).await.unwrap();
+        let said: Vec<String> = outcome.emit.iter().map(show).collect();
+        assert_eq!(said, [format!("4> answered after {times} failures")]);
     }
 }
 
@@ -466,7 +516,9 @@ async fn unknown_words_are_answered_with_the_list() {
     let list = "I know:\n!sh CMD\n!tool NAME JSON\n!say N TEXT, with N from 1 to 1000\n\
                 !sleep S, with S from 0 to 3600 seconds\n\
                 !listen S, with S from 0 to 3600 seconds\n!big N, with N from 1 to 1000000 characters\n\
-                !exit CODE, with CODE from 0 to 255\n!hang\n!env";
+                !exit CODE, with CODE from 0 to 255\n!hang\n!env\n\
+                !fail rate S [N], or !fail CLASS [N], with CLASS one of transient, budget, lost, \
+                full, unauthorised, rejected, and N from 1 to 1000 failures\n!remember TEXT\n!recall";
     bench
         .check("!nope x", &[&format!("4> I don't know !nope. {list}")])
         .await;
@@ -617,6 +669,7 @@ async fn listen_answers_each_follow_up_where_it_came_from() {
         model: None,
         messages: vec![row(4, "!listen 60\n!big 1")],
         state: std::collections::BTreeMap::new(),
+        failures: 0,
     };
     let io = bench.io().with_follow_ups(Arc::clone(&follow_ups));
     let serve = async {

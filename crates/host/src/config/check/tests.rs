@@ -22,6 +22,7 @@ docker = "unix:///run/engine.sock"
 image = "registry:5000/agents/base@sha256:0a"
 max_sandboxes = 256
 stop_grace = "300ms"
+provider_patience = "2h"
 [channels.work]
 type = "fake"
 unknown_senders = "request_approval"
@@ -85,6 +86,7 @@ fn a_full_configuration_is_read_to_the_last_key() {
             image: "registry:5000/agents/base@sha256:0a".to_owned(),
             max_sandboxes: 256,
             stop_grace: Duration::from_millis(300),
+            provider_patience: Duration::from_hours(2),
         }
     );
     let settings = "bot_token = \"env:WORK_TOKEN\"\nproxy.port = 8080\n";
@@ -209,6 +211,7 @@ fn defaults_are_those_of_keys() {
             image: "anchorhold-agent:latest".to_owned(),
             max_sandboxes: 4,
             stop_grace: Duration::from_secs(20),
+            provider_patience: Duration::from_hours(6),
         }
     );
     let policies: Vec<_> = config

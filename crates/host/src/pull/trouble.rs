@@ -1,0 +1,131 @@
+//! A provider failed: the message waits for it, or is given up, and who should know is told.
+
+use std::time::Duration;
+
+use anchorhold_core::{
+    entity::{MessageStatus, SessionKey},
+    ids::{OutboundId, SessionId},
+    turn_failure::{OnRecord, Past, needs_a_person, on_record},
+};
+use anchorhold_sessiondb::{Seq, Trouble};
+use anchorhold_store::{pull::WaitingMessage, work::Message};
+use jiff::Timestamp;
+use tracing::{error, info};
+
+use crate::{
+    blocking::blocking,
+    deliver::outcome::later,
+    notice,
+    pull::{Pull, PullError},
+};
+
+/// The most of what a provider said that is kept, in characters.
+const DETAIL_CHARS: usize = 300;
+
+impl Pull {
+    /// The sandbox wants to try a message again at `until`; the wait, unless it is given up.
+    pub(super) async fn later(
+        &self,
+        key: &SessionKey,
+        message: &Message,
+        trouble: &Trouble,
+        until: Timestamp,
+    ) -> Result<Option<WaitingMessage>, PullError> {
+        let (now, session, seq) = (self.base.now(), message.session, message.seq);
+        let past = Past {
+            failures: message.failures,
+            age: span(message.failing_since.unwrap_or(now), now),
+        };
+        let class = trouble.class;
+        // What was in one turn stays together, so all of a session wait for the same time.
+        let [.., jitter] = session.uuid().into_bytes();
+        let decided = on_record(class, span(now, until), past, self.patience, jitter);
+        let (wait, tell) = match decided {
+            OnRecord::Wait { wait, tell } => (wait, tell),
+            OnRecord::GiveUp => {
+                // Closed before it ends on record: who dies in between decides the same again.
+                self.close(session, seq).await?;
+                self.surface(message, trouble, message.failures + 1).await?;
+                return Ok(None);
+            }
+        };
+        let next_at = later(now, wait);
+        let failures = message.failures + 1;
+        let kind = class.as_str();
+        info!(%session, seq, kind, failures, %next_at, "message waits for its provider");
+        // What is context, or has ended, waits for nothing on record.
+        if tell && message.status == MessageStatus::Pending {
+            let id = OutboundId::of_row(session, seq).waiting();
+            let text = notice::waits_for_provider(class);
+            self.say_as(id, message, text).await?;
+        }
+        if needs_a_person(class) {
+            self.owners.provider(key.agent_group, class).await?;
+        }
+        Ok(Some(WaitingMessage {
+            seq,
+            next_at,
+            why: why(trouble),
+        }))
+    }
+
+    /// Tells the session's file how long messages wait. It comes before the record: who dies in
+    /// between reads the wish again, and decides anew.
+    pub(super) async fn let_wait(
+        &self,
+        session: SessionId,
+        waiting: &[WaitingMessage],
+    ) -> Result<(), PullError> {
+        let mut dues = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            let tries = self.base.store.message(session, waiting.seq).await?;
+            let tries = tries.map_or(0, |message| message.tries);
+            dues.extend(Seq::new(waiting.seq).map(|seq| (seq, tries, waiting.next_at)));
+        }
+        if dues.is_empty() {
+            return Ok(());
+        }
+        let files = self.base.files(session);
+        blocking(move || files.reschedule(&dues)).await??;
+        Ok(())
+    }
+
+    /// A provider's failure that is not waited for: on record with what the provider said, and told
+    /// to the person without it.
+    pub(super) async fn surface(
+        &self,
+        message: &Message,
+        trouble: &Trouble,
+        tries: u32,
+    ) -> Result<(), PullError> {
+        let (session, seq, class) = (message.session, message.seq, trouble.class);
+        let kind = class.as_str();
+        error!(%session, seq, kind, tries, "provider failed, message given up");
+        let notice = notice::provider_failed(class, tries);
+        self.fail(message, &why(trouble), notice).await
+    }
+
+    async fn close(&self, session: SessionId, seq: i64) -> Result<(), PullError> {
+        if let Some(seq) = Seq::new(seq) {
+            let files = self.base.files(session);
+            blocking(move || files.close(&[seq])).await??;
+        }
+        Ok(())
+    }
+}
+
+/// What is on record of a failure: for the operator.
+fn why(trouble: &Trouble) -> String {
+    let class = trouble.class.as_str().replace('_', " ");
+    let detail: String = trouble.detail.chars().take(DETAIL_CHARS).collect();
+    let detail = detail.replace(char::is_control, " ");
+    match detail.trim() {
+        "" => format!("the provider failed: {class}"),
+        detail => format!("the provider failed: {class} ({detail})"),
+    }
+}
+
+/// From `earlier` to `later`; zero if that is backwards.
+fn span(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
