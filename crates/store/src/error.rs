@@ -114,7 +114,7 @@ macro_rules! operations {
 operations! {
     /// See [`crate::Store::open`].
     Open { path: PathBuf } = "could not open the database {}", path.display();
-    /// See [`crate::Store::open`].
+    /// See [`crate::Store::open`] and [`crate::Store::copy_to`].
     KeepCopy { path: PathBuf } = "could not copy the database to {}", path.display();
     /// See [`crate::Store::install_id`].
     InstallId {} = "could not read or set the id of the installation";

@@ -224,6 +224,30 @@ impl Store {
             .map_err(failed)
     }
 
+    /// Gives the installation another id, since a copy is not the one it was copied from; no file of a
+    /// session counts as written by it.
+    pub async fn renew_install_id(&self, id: InstallId) -> Result<(), Error> {
+        let failed = |source| Error::InstallId { source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query("UPDATE install SET id = ?1, boot_id = NULL WHERE single = 1")
+            .bind(id.to_string())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Writes a copy of the database as it is at one moment to `to`, which must not be there. Nobody
+    /// who reads or writes waits for it.
+    pub async fn copy_to(&self, to: &Path) -> Result<(), Error> {
+        let failed = |source| Error::KeepCopy {
+            path: to.to_owned(),
+            source,
+        };
+        let mut conn = self.reader().await.map_err(failed)?;
+        upgrade::copy(&mut conn, to).await.map_err(failed)
+    }
+
     /// The schema that this program makes.
     pub fn newest_schema() -> i64 {
         let versions = MIGRATIONS.iter().map(|migration| migration.version);

@@ -114,7 +114,8 @@ pub(super) async fn copy(conn: &mut SqliteConnection, to: &Path) -> sqlx::Result
         .execute(conn)
         .await?;
     file.sync_all()?;
-    let folder = to.parent().unwrap_or(Path::new("."));
+    let parent = to.parent().filter(|folder| *folder != Path::new(""));
+    let folder = parent.unwrap_or(Path::new("."));
     fs::File::open(folder)?.sync_all()?;
     Ok(())
 }
