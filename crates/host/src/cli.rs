@@ -1,6 +1,7 @@
 //! The commands of `anchorhold`: its own, and those of the catalog of administration.
 
 pub mod admin;
+pub mod backup;
 pub mod chat;
 pub mod completions;
 pub mod config_check;
@@ -97,6 +98,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         runner: Option<Utf8PathBuf>,
     },
+    /// Take a backup, also while the host runs
+    Backup(backup::Backup),
+    /// Restore a backup to a new data directory, and see that it runs
+    Restore(backup::Restore),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -254,6 +259,8 @@ impl Command {
             Self::Send(send) => send::run(&common, &send, &world).await,
             Self::Status => status::run(&common).await,
             Self::Doctor { runner } => doctor::run(&common, runner, &environment, &world).await,
+            Self::Backup(what) => Box::pin(backup::backup(&common, &what, &world)).await,
+            Self::Restore(what) => Box::pin(backup::restore(&common, &what, &world)).await,
             Self::Config(ConfigCommand::Check) => config_check::run(&common, &world),
             Self::Config(ConfigCommand::Export(export)) => {
                 config_export::run(&common, &export).await

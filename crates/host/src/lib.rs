@@ -55,6 +55,7 @@ pub mod control;
 pub mod output;
 pub mod settings;
 
+pub mod backup;
 pub mod base;
 pub mod blocking;
 pub mod dirs;

@@ -22,6 +22,7 @@
 //! **Start at** [`HostSide`] for the host, [`RunnerSide`] for the agent-runner.
 #![warn(missing_docs)]
 
+pub mod backup;
 pub mod bell;
 mod error;
 mod host;

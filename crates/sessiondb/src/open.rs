@@ -69,6 +69,11 @@ pub(crate) fn inbound_ro(path: &Utf8Path) -> Result<Connection, Error> {
     })
 }
 
+/// A backup reads `inbound.db`, of whichever version it is.
+pub(crate) fn any_ro(path: &Utf8Path) -> Result<Connection, Error> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
 /// The host reads the hostile `outbound.db`; `None` if there is none yet.
 pub(crate) fn outbound_hostile_ro(layout: &Layout) -> Result<Option<Connection>, Error> {
     outbound_hostile(layout, OpenFlags::SQLITE_OPEN_READ_ONLY)

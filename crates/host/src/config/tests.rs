@@ -171,14 +171,8 @@ fn details() -> Vec<(String, String)> {
             "host.max_sandboxes".to_owned(),
             bounds(&keys::MAX_SANDBOXES, |n| n.to_string()),
         ),
-        (
-            "host.stop_grace".to_owned(),
-            bounds(&keys::STOP_GRACE, format_duration),
-        ),
-        (
-            "host.provider_patience".to_owned(),
-            bounds(&keys::PROVIDER_PATIENCE, format_duration),
-        ),
+        lasting("host.stop_grace", &keys::STOP_GRACE),
+        lasting("host.provider_patience", &keys::PROVIDER_PATIENCE),
         (
             "retention.idle_session".to_owned(),
             bounds(&keys::IDLE_SESSION, format_duration) + ", or `never`",
@@ -239,10 +233,11 @@ fn details() -> Vec<(String, String)> {
 }
 
 fn kept(key: &str, lifetime: &Bounds<Duration>) -> (String, String) {
-    (
-        format!("retention.{key}"),
-        bounds(lifetime, format_duration),
-    )
+    lasting(&format!("retention.{key}"), lifetime)
+}
+
+fn lasting(key: &str, time: &Bounds<Duration>) -> (String, String) {
+    (key.to_owned(), bounds(time, format_duration))
 }
 
 fn bounds<T: Copy>(bounds: &Bounds<T>, show: impl Fn(T) -> String) -> String {
