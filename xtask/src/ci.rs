@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use self::ledger::Ledger;
 use crate::{
     binaries::{self, Profile},
+    crash::{self, Scene},
     debian,
     e2e::{self, Runtime, Stage},
     engine::Engine,
@@ -27,11 +28,12 @@ const NOT_E2E: &str = "not binary(/^e2e_/)";
 /// `cargo xtask ci`
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
-    let mut ledger = Ledger::open(workspace.target.join("xtask"), interrupts);
+    let mut ledger = Ledger::open(workspace.target.join("xtask"), interrupts.clone());
     let mut counts = Counts::default();
     // Lives to the end of this function: an engine of our own stops with it.
     let mut engine = None;
     let mut stage = Stage::default();
+    let mut programs = None;
 
     ledger.step("machine", |console| machine(workspace, console))?;
     ledger.step("fmt", |console| checks::fmt(workspace, console))?;
@@ -43,7 +45,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     })?;
     ledger.step("runner", |console| {
         let runner = binaries::runner(workspace, console, Profile::Dev)?;
-        stage.programs(workspace, runner.into());
+        stage.programs(workspace, runner.clone().into());
+        programs = Some(runner);
         Ok(String::new())
     })?;
     ledger.step("engine", |console| {
@@ -73,6 +76,20 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         ledger.step(name, |console| {
             let outcome = e2e::test(workspace, console, &stage, runtime)?;
             settle(&mut counts, outcome)
+        })?;
+    }
+    for (name, runtime) in [
+        ("crash docker", Runtime::Docker),
+        ("crash sandbox", Runtime::Sandbox),
+    ] {
+        ledger.step(name, |console| {
+            let scene = Scene {
+                workspace,
+                console,
+                interrupts: &interrupts,
+                runner: programs.clone().context("there is no agent-runner")?,
+            };
+            crash::few(&scene, runtime, engine.as_mut())
         })?;
     }
     Ok(ledger.close(&counts))

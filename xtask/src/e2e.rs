@@ -8,6 +8,7 @@ use xshell::cmd;
 
 use crate::{
     binaries::{self, Profile},
+    crash::{self, Scene},
     debian,
     engine::Engine,
     image,
@@ -83,13 +84,11 @@ pub(crate) fn run(workspace: &Workspace, console: &Console, options: &Options) -
     nextest::ensure(&sh, console)?;
     let mut stage = Stage::default();
     build_all(workspace, console)?;
-    stage.programs(
-        workspace,
-        binaries::runner(workspace, console, Profile::Dev)?.into(),
-    );
+    let runner = binaries::runner(workspace, console, Profile::Dev)?;
+    stage.programs(workspace, runner.clone().into());
     interrupts.check()?;
     // Lives to the end of this function: an engine of our own stops with it.
-    let engine = if runtimes.contains(&Runtime::Docker) {
+    let mut engine = if runtimes.contains(&Runtime::Docker) {
         Some(Engine::find_or_start(&sh, console)?)
     } else {
         None
@@ -101,12 +100,27 @@ pub(crate) fn run(workspace: &Workspace, console: &Console, options: &Options) -
     interrupts.check()?;
     let mut counts = Counts::default();
     let mut failed = false;
-    for runtime in runtimes {
+    for runtime in runtimes.iter().copied() {
         let outcome = test(workspace, console, &stage, runtime)?;
         counts = counts + outcome.counts;
         if let Some(err) = outcome.failure {
             output::complain(&format!("{err:#}"));
             failed = true;
+        }
+    }
+    let scene = Scene {
+        workspace,
+        console,
+        interrupts: &interrupts,
+        runner,
+    };
+    for runtime in runtimes {
+        match crash::few(&scene, runtime, engine.as_mut()) {
+            Ok(line) => output::say(&format!("crash on {}: {line}", runtime.name())),
+            Err(err) => {
+                output::complain(&format!("{err:#}"));
+                failed = true;
+            }
         }
     }
     output::say(&counts.to_string());

@@ -1,11 +1,16 @@
 //! The container engine: the one that answers, or one of our own for the tests.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process},
+};
 use tempfile::TempDir;
 use xshell::{Cmd, Shell, cmd};
 
@@ -64,6 +69,49 @@ impl Engine {
             return Ok(engine);
         }
         Self::start(sh, console)
+    }
+
+    /// One of our own where this machine lets us start one, since only that may be killed; else the
+    /// one that answers.
+    ///
+    /// Call it from the main thread, see [`Daemon::start`].
+    pub(crate) fn start_own_or_find(sh: &Shell, console: &Console) -> Result<Self> {
+        if rustix::process::geteuid().is_root() {
+            debian::ensure(sh, console, debian::TO_START_AN_ENGINE)?;
+            match Self::start(sh, console) {
+                Ok(engine) => return Ok(engine),
+                Err(err) => console.say(&format!("no engine of our own: {err:#}")),
+            }
+        }
+        Self::find(sh, None).context("no container engine answers")
+    }
+
+    /// Was it started by this process, which may then kill it?
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Kills an engine of our own and starts it again where it was; returns when it answers.
+    pub(crate) fn crash(&mut self, sh: &Shell) -> Result<()> {
+        let own = self
+            .own
+            .as_mut()
+            .context("the engine is not ours to kill")?;
+        own.daemon.kill()?;
+        let folder = own.folder.path();
+        // The engine takes the number in a file that nobody removed for one of itself that runs.
+        for stale in ["docker.pid", "exec/containerd/containerd.pid"] {
+            stop_by_file(&folder.join(stale))?;
+        }
+        let (args, log) = (arguments(folder), log_in(folder));
+        let program = machine::which("dockerd").context("dockerd is not installed")?;
+        own.daemon = Daemon::start(&program, &args, &log, STOP_LIMIT)?;
+        let ready = machine::wait_until(START_LIMIT, || {
+            self.check_alive()?;
+            Ok(self.answers(sh))
+        })?;
+        ensure!(ready, "the engine did not answer after it was killed");
+        Ok(())
     }
 
     fn start(sh: &Shell, console: &Console) -> Result<Self> {
@@ -134,6 +182,25 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Kills the process that a file of a dead engine of ours names, if it still is a part of that
+/// engine, and removes the file.
+fn stop_by_file(path: &Path) -> Result<()> {
+    let Ok(text) = fs::read_to_string(path) else {
+        return Ok(());
+    };
+    let folder = path.parent().unwrap_or(path).display().to_string();
+    let line = fs::read(format!("/proc/{}/cmdline", text.trim())).unwrap_or_default();
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid.filter(|_| String::from_utf8_lossy(&line).contains(&folder)) {
+        match kill_process(pid, Signal::KILL) {
+            // It may have ended meanwhile.
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(errno) => return Err(errno).context("kill what is left of the engine"),
+        }
+    }
+    fs::remove_file(path).with_context(|| format!("remove {}", path.display()))
 }
 
 fn pick(asked: Option<&str>, environment: Option<&str>) -> String {

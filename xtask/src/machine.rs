@@ -179,6 +179,15 @@ impl Daemon {
             .with_context(|| format!("look after {}", self.name))
     }
 
+    /// Ends it at once, as a crash would: it can't do anything about it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child
+            .kill()
+            .and_then(|()| self.child.wait())
+            .with_context(|| format!("kill {}", self.name))?;
+        Ok(())
+    }
+
     /// Asks it to end, waits as long as its grace lasts, then ends it.
     pub(crate) fn stop(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.ended()? {

@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`, the same on a laptop and in CI.
 //!
 //! **For**: everything that is more than one call of cargo: start the system (`up`), check it
-//! (`ci`, `e2e`, `tidy`), measure it (`bench`), make the agents' image (`image`).
+//! (`ci`, `e2e`, `crash`, `tidy`), measure it (`bench`), make the agents' image (`image`).
 //!
 //! **Deliberately not**: anything that runs where the system is deployed. The host and the
 //! agent-runner never call it, and it links none of their crates.
@@ -15,6 +15,7 @@
 mod bench;
 mod binaries;
 mod ci;
+mod crash;
 mod debian;
 mod e2e;
 mod engine;
@@ -49,6 +50,8 @@ enum Command {
     Ci,
     /// Run the tests that start the built programs, on both runtimes or on one.
     E2e(e2e::Options),
+    /// Kill host, sandboxes and engine at random while messages flow, and count what came of it.
+    Crash(crash::Options),
     /// Measure the built programs against their targets.
     Bench(bench::Options),
     /// Make the image that agents run in.
@@ -75,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(options) => up::run(&workspace, &console, &options),
         Command::Ci => ci::run(&workspace),
         Command::E2e(options) => e2e::run(&workspace, &console, &options),
+        Command::Crash(options) => crash::run(&workspace, &console, &options),
         Command::Bench(options) => bench::run(&workspace, &console, &options),
         Command::Image(options) => image::run(&workspace, &console, &options),
         Command::Tidy => tidy::run(&workspace, &console),
