@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 use sha2::{Digest, Sha256};
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, Entry};
 
 use crate::backup::{
     BackupError, damaged, io_at,
@@ -156,41 +156,29 @@ impl Unpacking {
         let failed = io_at("make", &self.to.join(place));
         let dir = self.folder(folders).map_err(&failed)?;
         let kind = header.entry_type();
-        match kind {
-            EntryType::Directory => {
-                match mkdirat(&dir, *name, Mode::from_raw_mode(0o700)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(errno) => return Err(failed(errno.into())),
-                }
-                self.folders.push((path.to_owned(), owner));
-                self.note(Kind::Folder, 0, &[], path)
+        if kind.is_dir() {
+            match mkdirat(&dir, *name, Mode::from_raw_mode(0o700)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(failed(errno.into())),
             }
-            EntryType::Regular => {
-                let (len, hash) = self
-                    .file(entry, (&dir, name), &owner)
-                    .map_err(|error| io_at("write", &self.to.join(place))(error))?;
-                self.note(Kind::File, len, &hash, path)
-            }
-            EntryType::Symlink => {
-                let target = entry.link_name_bytes().map(Cow::into_owned);
-                let target = target.ok_or_else(|| refused("it points nowhere"))?;
-                symlinkat(OsStr::from_bytes(&target), &dir, *name)
-                    .and_then(|()| self.own_link(&dir, name, &owner))
-                    .map_err(|errno| failed(errno.into()))?;
-                self.note(Kind::Link, 0, &manifest::hash(&target), path)
-            }
-            EntryType::Link
-            | EntryType::Char
-            | EntryType::Block
-            | EntryType::Fifo
-            | EntryType::Continuous
-            | EntryType::GNULongName
-            | EntryType::GNULongLink
-            | EntryType::GNUSparse
-            | EntryType::XGlobalHeader
-            | EntryType::XHeader
-            | _ => Err(refused("it is no file, folder or link")),
+            self.folders.push((path.to_owned(), owner));
+            return self.note(Kind::Folder, 0, &[], path);
         }
+        if kind.is_symlink() {
+            let target = entry.link_name_bytes().map(Cow::into_owned);
+            let target = target.ok_or_else(|| refused("it points nowhere"))?;
+            symlinkat(OsStr::from_bytes(&target), &dir, *name)
+                .and_then(|()| self.own_link(&dir, name, &owner))
+                .map_err(|errno| failed(errno.into()))?;
+            return self.note(Kind::Link, 0, &manifest::hash(&target), path);
+        }
+        if !kind.is_file() {
+            return Err(refused("it is no file, folder or link"));
+        }
+        let (len, hash) = self
+            .file(entry, (&dir, name), &owner)
+            .map_err(|error| io_at("write", &self.to.join(place))(error))?;
+        self.note(Kind::File, len, &hash, path)
     }
 
     /// The folder in which something is made; those on the way are made, too.

@@ -6,6 +6,7 @@
 
 pub(crate) mod administration;
 pub(crate) mod asking;
+pub(crate) mod backups;
 pub(crate) mod deaths;
 mod forge;
 pub(crate) mod harness;
@@ -41,6 +42,9 @@ macro_rules! all_cases {
                 words_that_came_with_a_hanging_message_are_answered,
                 a_new_host_adopts_what_a_killed_one_left_running,
                 a_new_host_replaces_what_died_with_the_old_one,
+            },
+            backups::{
+                a_backup_taken_while_messages_flow_is_restored_and_runs,
             },
             troubles::{
                 a_rate_limit_is_waited_for_and_the_message_answered_once,
