@@ -26,6 +26,7 @@ use crate::{
     base::{Base, mint},
     blocking::{Lost, blocking},
     deliver::{Deliver, outgoing::Outgoing},
+    feed::{Feed, FeedError},
     notice,
     owners::Owners,
 };
@@ -35,6 +36,7 @@ use crate::{
 pub struct Pull {
     base: Base,
     deliver: Deliver,
+    feed: Feed,
     owners: Owners,
     patience: Patience,
 }
@@ -45,6 +47,9 @@ pub enum PullError {
     /// The session's files could not be read.
     #[error(transparent)]
     Files(#[from] sessiondb::Error),
+    /// The session's own file could not be written.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     /// The central database failed.
     #[error(transparent)]
     Store(#[from] anchorhold_store::Error),
@@ -82,10 +87,16 @@ impl Pull {
     /// Takes over into `base`'s store, for `deliver` to send.
     /// Owners are told over `owners` of what keeps agents from answering; `patience` is how long
     /// messages wait for that.
-    pub fn new(base: Base, deliver: Deliver, owners: Owners, patience: Patience) -> Self {
+    pub fn new(
+        base: Base,
+        (deliver, feed): (Deliver, Feed),
+        owners: Owners,
+        patience: Patience,
+    ) -> Self {
         Self {
             base,
             deliver,
+            feed,
             owners,
             patience,
         }

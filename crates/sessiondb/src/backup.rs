@@ -7,10 +7,10 @@
 use std::{fs::File, io};
 
 use camino::Utf8Path;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::{
-    Disposition, Error, HostSide, Seq,
+    Disposition, Error, HostSide,
     layout::{Found, INBOUND, OUTBOUND, open_dir, open_plain},
     open,
 };
@@ -101,23 +101,6 @@ impl HostSide {
                 Disposition::Fault => Err(error),
             },
         }
-    }
-
-    /// Opens messages again that were closed after the moment that the records are of. One that has
-    /// ended in `outbound.db` stays ended.
-    pub fn reopen(&self, messages: &[Seq]) -> Result<(), Error> {
-        if messages.is_empty() {
-            return Ok(());
-        }
-        self.write("open messages again", |transaction| {
-            for seq in messages {
-                transaction.execute(
-                    "UPDATE messages SET status = 'open' WHERE seq = ?1",
-                    params![seq.get()],
-                )?;
-            }
-            Ok(())
-        })
     }
 
     fn place(&self, half: Half) -> (&Utf8Path, &'static str) {

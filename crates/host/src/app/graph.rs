@@ -237,8 +237,8 @@ impl Graph {
             tasks.clone(),
             stages.clone(),
         );
-        let pull = way_out(&base, &registry, &deliver, config);
         let (journal, feed) = custody(&base, &tasks, &stages).await?;
+        let pull = way_out(&base, &registry, (&deliver, &feed), config);
         let sweep_nudge = Arc::new(Notify::new());
         let below = (pull.clone(), feed.clone());
         let settle = Settle::new(base.clone(), below, Arc::clone(&sweep_nudge));
@@ -409,14 +409,24 @@ async fn learn(base: &Base, sandboxes: &Sandboxes) -> Result<(), anchorhold_stor
 }
 
 /// What takes answers over.
-fn way_out(base: &Base, registry: &Registry, deliver: &Deliver, config: &Config) -> Pull {
+fn way_out(
+    base: &Base,
+    registry: &Registry,
+    (deliver, feed): (&Deliver, &Feed),
+    config: &Config,
+) -> Pull {
     let reach = Reach::new(base.clone(), registry.clone());
     let owners = Owners::new(base.clone(), reach, deliver.clone());
     let patience = Patience {
         waits: config.host.provider_patience,
         tries: PROVIDER_TRIES,
     };
-    Pull::new(base.clone(), deliver.clone(), owners, patience)
+    Pull::new(
+        base.clone(),
+        (deliver.clone(), feed.clone()),
+        owners,
+        patience,
+    )
 }
 
 /// The way in, and everything beside it that a message or an operator can ask for.

@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use anchorhold_core::ids::{InstallId, SessionId};
-use anchorhold_sessiondb::{HostSide, Seq};
+use anchorhold_sessiondb::HostSide;
 use anchorhold_store::{Store, status::Counts};
 use camino::Utf8Path;
 
@@ -88,7 +88,7 @@ async fn look(store: &Store, dirs: &Dirs, id: InstallId) -> Result<Restored, Bac
     let sessions = store.sessions(u32::MAX).await?;
     for summary in &sessions {
         let session = summary.row.session.id;
-        notes.extend(look_at(store, dirs, session).await?);
+        notes.extend(look_at(dirs, session).await?);
     }
     Ok(Restored {
         schema: health.schema_version,
@@ -98,26 +98,18 @@ async fn look(store: &Store, dirs: &Dirs, id: InstallId) -> Result<Restored, Bac
     })
 }
 
-/// One session: its files are checked, and what waits on record waits in its file.
-async fn look_at(
-    store: &Store,
-    dirs: &Dirs,
-    session: SessionId,
-) -> Result<Option<String>, BackupError> {
+/// One session: its files are checked, and the host's is left to be made anew.
+async fn look_at(dirs: &Dirs, session: SessionId) -> Result<Option<String>, BackupError> {
     let root = dirs.session(session);
     if !root.join("in").join("inbound.db").exists() {
         return Ok(Some(format!("session {session} has no files")));
     }
-    let pending = store.pending_messages(session, u32::MAX).await?;
-    let pending: Vec<Seq> = pending
-        .iter()
-        .filter_map(|message| Seq::new(message.seq))
-        .collect();
     let wrong = blocking(move || {
         let files = HostSide::at(&root);
         let wrong = files.verify()?;
-        // The file is of a later moment than the record, and may have closed what it gave up since.
-        files.reopen(&pending)?;
+        // It is of a later moment than the journal, from which the host makes it anew.
+        let file = files.in_dir().join("inbound.db");
+        fs::remove_file(&file).map_err(io_at("remove", &file))?;
         Ok::<_, BackupError>(wrong)
     })
     .await??;

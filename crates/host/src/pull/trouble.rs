@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use tracing::{error, info};
 
 use crate::{
-    blocking::blocking,
     deliver::outcome::later,
     notice,
     pull::{Pull, PullError},
@@ -85,8 +84,9 @@ impl Pull {
         if dues.is_empty() {
             return Ok(());
         }
-        let files = self.base.files(session);
-        blocking(move || files.reschedule(&dues)).await??;
+        self.feed
+            .on_file(session, move |files| files.reschedule(&dues))
+            .await?;
         Ok(())
     }
 
@@ -107,8 +107,9 @@ impl Pull {
 
     async fn close(&self, session: SessionId, seq: i64) -> Result<(), PullError> {
         if let Some(seq) = Seq::new(seq) {
-            let files = self.base.files(session);
-            blocking(move || files.close(&[seq])).await??;
+            self.feed
+                .on_file(session, move |files| files.close(&[seq]))
+                .await?;
         }
         Ok(())
     }
