@@ -135,3 +135,22 @@ fn a_death_in_the_making_leaves_the_old_file() {
     bench.rebuild(&rows);
     assert_eq!(bench.numbers_in_file(), [2, 4]);
 }
+
+/// Defect 52 of the reference: each message cost several syncs of its session's file. The journal's
+/// commit is the one there is, and only people's files are synced here.
+#[test]
+fn defect_52_the_hosts_file_is_never_synced_and_the_agents_is() {
+    let bench = Bench::new();
+    bench.say("m1", "hello");
+    let runner = bench.runner(1);
+    let synchronous = |connection: &rusqlite::Connection| -> i64 {
+        connection
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap()
+    };
+    let inbound = bench.host.inbound().unwrap();
+    assert_eq!(
+        (synchronous(&inbound), synchronous(&runner.outbound)),
+        (0, 1)
+    );
+}
