@@ -308,7 +308,8 @@ impl Place {
             .iter()
             .flat_map(|session| self.wall.sandboxes(&self.engine, session))
             .collect();
-        assert_eq!(left, Vec::<String>::new(), "sandboxes that are left");
+        let log = self.log();
+        assert_eq!(left, Vec::<String>::new(), "sandboxes that are left: {log}");
     }
 }
 
