@@ -163,18 +163,28 @@ impl DockerRuntime {
         Err(error)
     }
 
+    /// Removes a container that does not run; returns when the engine has it no more.
     async fn remove(&self, docker: &Docker, name: &str) -> Result<(), RuntimeError> {
-        let options = RemoveContainerOptions {
-            v: true,
-            force: false,
-            link: false,
-        };
-        match docker.remove_container(name, Some(options)).await {
-            Ok(()) => Ok(()),
-            // Somebody else removes it or has removed it: that is what was wanted.
-            Err(error) if matches!(status_code(&error), Some(404 | 409)) => Ok(()),
-            Err(error) => Err(self.error("remove the container", error)),
+        let mut last = None;
+        // It may run by now: a host that died before this one had asked for its start, and the engine
+        // was slow. Nobody is told of it any more, so that it may not live on.
+        for force in [false, true] {
+            let options = RemoveContainerOptions {
+                v: true,
+                force,
+                link: false,
+            };
+            match docker.remove_container(name, Some(options)).await {
+                Ok(()) => return Ok(()),
+                Err(error) if status_code(&error) == Some(404) => return Ok(()),
+                Err(error) if status_code(&error) == Some(409) => last = Some(error),
+                Err(error) => return Err(self.error("remove the container", error)),
+            }
         }
+        // Somebody else is at it: whether it is gone is seen at the next look.
+        last.map_or(Ok(()), |error| {
+            Err(self.error("remove the container", error))
+        })
     }
 
     /// Waits until the container does not run; `None` once the engine has none of this name.
