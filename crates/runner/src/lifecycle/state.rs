@@ -71,8 +71,10 @@ pub(super) struct Orders {
 /// What becomes of a sandbox that a runtime listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Known already, or about to be.
+    /// Known already.
     Leave,
+    /// A start of its session is under way, so it can't be told yet whether this is what came of it.
+    Later,
     Adopt,
     /// Stop it and wait for it.
     Orphan,
@@ -290,7 +292,7 @@ impl State {
     /// Is `id`, which a list shows, new to us?
     pub(super) fn is_new(&self, id: &InstanceId, kind: RuntimeKind) -> bool {
         let touched = self.touched.get(&kind).is_some_and(|set| set.contains(id));
-        !touched && !self.slots.contains_key(id) && !self.starting.contains_key(&id.session)
+        !touched && !self.slots.contains_key(id)
     }
 
     /// Takes in a sandbox that a list shows and that [`State::is_new`].
@@ -304,6 +306,9 @@ impl State {
         if !self.is_new(&id, kind) {
             return Fate::Leave;
         }
+        if self.starting.contains_key(&id.session) {
+            return Fate::Later;
+        }
         let alone = self.phases(id.session).next().is_none();
         let fate = match (running, current == Some(id.generation) && alone) {
             (false, _) => Fate::Collect,
@@ -314,7 +319,7 @@ impl State {
         let phase = match fate {
             // It is what was wished for.
             Fate::Adopt => Phase::Running,
-            Fate::Leave | Fate::Orphan | Fate::Collect => {
+            Fate::Leave | Fate::Later | Fate::Orphan | Fate::Collect => {
                 self.held.extend(wish.map(|group| (id.session, group)));
                 Phase::Stopping
             }

@@ -1,6 +1,6 @@
 //! Asking one runtime what it has, over and over: adoption, orphans, health.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     shared::Shared,
@@ -22,7 +22,13 @@ pub(super) async fn survey_on(shared: Arc<Shared>, runtime: Arc<dyn Runtime>) {
         let mut reported = None;
         loop {
             let (up, detail) = match survey_once(&shared, runtime.as_ref()).await {
-                Ok(()) => (true, None),
+                Ok(true) => (true, None),
+                Ok(false) => {
+                    if shared.tick().await {
+                        continue;
+                    }
+                    return;
+                }
                 Err(error) => (false, Some(chain(&error))),
             };
             if reported != Some(up) {
@@ -33,7 +39,7 @@ pub(super) async fn survey_on(shared: Arc<Shared>, runtime: Arc<dyn Runtime>) {
             rest(&shared, kind).await;
         }
     };
-    let ended: Option<Infallible> = shared.shutdown.run_until_cancelled(surveying).await;
+    let ended: Option<()> = shared.shutdown.run_until_cancelled(surveying).await;
     tracing::debug!(runtime = %kind, by_itself = ended.is_some(), "survey ends");
 }
 
@@ -60,7 +66,8 @@ fn report(kind: RuntimeKind, up: bool, detail: Option<&str>) {
     }
 }
 
-async fn survey_once(shared: &Arc<Shared>, runtime: &dyn Runtime) -> Result<(), RuntimeError> {
+/// Takes in what the runtime lists. False: it is to be asked again at once.
+async fn survey_once(shared: &Arc<Shared>, runtime: &dyn Runtime) -> Result<bool, RuntimeError> {
     let kind = runtime.kind();
     shared.state().begin_list(kind);
     let listing = runtime.list(shared.config.install);
@@ -83,23 +90,30 @@ async fn survey_once(shared: &Arc<Shared>, runtime: &dyn Runtime) -> Result<(), 
             return Err(error);
         }
     };
+    let mut is_sure = true;
     for status in listed {
-        take_in(shared, kind, status).await;
+        is_sure &= take_in(shared, kind, status).await != Fate::Later;
     }
-    shared.change(|state| state.came_up(kind));
-    Ok(())
+    // A runtime that comes up lets its sessions start. One that has a sandbox of such a session first
+    // has to be rid of the start, which waits for it: otherwise there would be two.
+    let settled = is_sure || shared.state().is_up(kind);
+    if settled {
+        shared.change(|state| state.came_up(kind));
+    }
+    Ok(settled)
 }
 
-async fn take_in(shared: &Arc<Shared>, kind: RuntimeKind, status: InstanceStatus) {
+async fn take_in(shared: &Arc<Shared>, kind: RuntimeKind, status: InstanceStatus) -> Fate {
     let InstanceStatus { id, running, .. } = status;
     if id.install != shared.config.install || !shared.state().is_new(&id, kind) {
-        return;
+        return Fate::Leave;
     }
     let current = shared.owner.current(id.session).await;
     let now = shared.clock.mono();
     let listed = Listed { id, kind, running };
-    match shared.change(|state| state.take_in(listed, current, now)) {
-        Fate::Leave => {}
+    let fate = shared.change(|state| state.take_in(listed, current, now));
+    match fate {
+        Fate::Leave | Fate::Later => {}
         Fate::Adopt => {
             tracing::info!(session = %id.session, generation = %id.generation, "running sandbox is adopted");
             shared.owner.started(id.session, id.generation, true).await;
@@ -115,4 +129,5 @@ async fn take_in(shared: &Arc<Shared>, kind: RuntimeKind, status: InstanceStatus
         }
         Fate::Collect => shared.spawn_watch(id, kind),
     }
+    fate
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::lifecycle::state::{Fate, Listed, State};
 
 #[tokio::test(start_paused = true)]
 async fn defect_59_running_sandboxes_are_adopted_not_stopped() {
@@ -133,4 +134,31 @@ async fn what_an_earlier_host_left_running_is_known_after_the_first_survey() {
     world.lifecycle.surveyed().await;
     assert_eq!(world.running(), Vec::<u8>::new());
     world.shut_down().await;
+}
+
+/// A start that began while its runtime was still silent made the list's line of the same session be
+/// taken for what came of it: then there were two sandboxes, and each message was answered twice.
+#[test]
+fn what_a_list_shows_of_a_session_that_is_about_to_start_waits_for_the_start() {
+    let mut state = State::default();
+    let now = || PausedClock.mono();
+    state.want(group(1), session(1));
+    state.came_up(RuntimeKind::Sandbox);
+    let orders = state.plan(&BTreeMap::new(), 3);
+    assert_eq!(orders.start, [(session(1), group(1))]);
+    let listed = Listed {
+        id: id(1, 4),
+        kind: RuntimeKind::Docker,
+        running: true,
+    };
+    state.begin_list(RuntimeKind::Docker);
+    let current = Some(Generation(4));
+    assert_eq!(state.take_in(listed, current, now()), Fate::Later);
+    // It finds its runtime silent.
+    state.park(session(1), RuntimeKind::Docker);
+    state.begin_list(RuntimeKind::Docker);
+    assert_eq!(state.take_in(listed, current, now()), Fate::Adopt);
+    state.came_up(RuntimeKind::Docker);
+    assert_eq!(state.waiting(), 0);
+    assert!(state.plan(&BTreeMap::new(), 3).start.is_empty());
 }
