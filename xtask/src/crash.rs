@@ -191,7 +191,7 @@ fn kill_at_random(
         Ok(())
     })();
     if done.is_err() || !tally.is_good() {
-        rig.keep_log(scene);
+        rig.keep_log(scene, runtime);
         for line in platform.unsettled() {
             scene.console.say(&line);
         }

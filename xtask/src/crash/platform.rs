@@ -274,7 +274,7 @@ impl Person {
                 // What is acknowledged is kept: this program is what does not die.
                 return Ok(wire.write(&json!({"type": "ack", "id": id})).is_ok());
             }
-            // What it refused for now is offered again.
+            // What it refused once is offered again.
             Heard::Error {} | Heard::Other => {}
         }
         Ok(true)

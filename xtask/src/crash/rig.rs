@@ -155,9 +155,10 @@ impl Rig {
         Ok(())
     }
 
-    /// Keeps the data directory and the logs of a run that failed.
-    pub(super) fn keep_log(&self, scene: &Scene<'_>) {
-        let kept = scene.workspace.target.join("xtask/crash");
+    /// Keeps what was on record and the logs of a run that failed, one for each runtime.
+    pub(super) fn keep_log(&self, scene: &Scene<'_>, runtime: Runtime) {
+        let name = format!("xtask/crash-{}", runtime.name());
+        let kept = scene.workspace.target.join(name);
         // silent: it is there only if an earlier run failed.
         drop(fs::remove_dir_all(&kept));
         let copied = fs::create_dir_all(&kept).and_then(|()| {
