@@ -18,7 +18,6 @@ use anchorhold_core::{
 use anchorhold_store::{
     approvals::{Approval, Choice, Decided, NewApproval, Opened, Pick},
     audit::{AuditEntry, AuditRuling},
-    deliveries::NewDelivery,
 };
 use tracing::{error, info, warn};
 
@@ -189,13 +188,7 @@ impl Approvals {
                 voice: Voice::Host,
                 expires_ms: None,
             };
-            let delivery = NewDelivery {
-                id: self.card_id(&approval)?,
-                address,
-                in_reply_to: None,
-                kind: outgoing.kind().to_owned(),
-                payload: outgoing.encode()?,
-            };
+            let delivery = outgoing.delivery(self.card_id(&approval)?, address, None)?;
             let (card, now) = (delivery.id, self.base.now());
             self.base.store.new_delivery(None, &delivery, now).await?;
             self.base.store.set_approvers(id, user, card).await?;

@@ -7,10 +7,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anchorhold_core::{
-    access::Role,
-    address::Address,
     entity::DeliveryStatus,
-    ids::{AgentGroupId, OutboundId, SessionId},
+    ids::{AgentGroupId, SessionId},
 };
 use anchorhold_store::{
     Error as StoreError,
@@ -24,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    base::{Base, mint},
+    base::Base,
     deliver::{Deliver, outgoing::Outgoing},
     notice::{self, Undelivered},
+    owners::{self, Place},
     reach::Reach,
     report::report,
     sessions::{HOST_WORD, Sessions},
@@ -42,8 +41,6 @@ const NOTES_LIMIT: u32 = 5;
 const QUIET: Duration = Duration::from_hours(1);
 /// For so long an agent whose files can't be written keeps others from being told.
 const NOTE_PATIENCE: Duration = Duration::from_mins(10);
-/// So many owners are written to.
-const OWNERS_LIMIT: usize = 10;
 
 /// Tells of what was not delivered. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -217,18 +214,10 @@ impl Ends {
         }
         let by_host = end.delivery.origin == Origin::Host;
         let text = notice::to_owner(&undelivered(end), lane, by_host);
-        let mut words = Vec::new();
-        let holders = self.base.store.role_holders().await?.into_iter();
-        let owners = holders.filter(|holder| holder.role == Role::Owner);
-        for owner in owners.take(OWNERS_LIMIT) {
-            let Some(address) = self.reach.address(owner.user).await? else {
-                continue;
-            };
-            // Where nothing can be said they can't be told so.
-            if (&address.channel, &address.chat) != here {
-                words.push(word(mint!(self.base, OutboundId), address, text.clone())?);
-            }
-        }
+        // Where nothing can be said they can't be told so.
+        let (channel, chat) = here;
+        let elsewhere = Place::NotIn { channel, chat };
+        let words = owners::words(&self.base, &self.reach, &text, elsewhere).await?;
         if words.is_empty() {
             error!(outbound = %end.delivery.id, channel = %lane.channel,
                 "no owner can be told of what was not delivered");
@@ -270,24 +259,9 @@ fn undelivered(end: &UntoldEnd) -> Undelivered<'_> {
 /// The line in the conversation; where something said so already, it is that.
 fn line(end: &UntoldEnd) -> Result<NewDelivery, Failure> {
     let delivery = &end.delivery;
-    let text = notice::not_delivered(&undelivered(end));
-    let line = word(delivery.id.notice(), delivery.address.clone(), text)?;
-    Ok(NewDelivery {
-        in_reply_to: delivery.in_reply_to,
-        ..line
-    })
-}
-
-/// A text of the host's own.
-fn word(id: OutboundId, address: Address, text: String) -> Result<NewDelivery, Failure> {
-    let outgoing = Outgoing::notice(text);
-    Ok(NewDelivery {
-        id,
-        address,
-        in_reply_to: None,
-        kind: outgoing.kind().to_owned(),
-        payload: outgoing.encode()?,
-    })
+    let said = Outgoing::notice(notice::not_delivered(&undelivered(end)));
+    let (id, address) = (delivery.id.notice(), delivery.address.clone());
+    Ok(said.delivery(id, address, delivery.in_reply_to)?)
 }
 
 /// A time that is `span` earlier, or the beginning of time.

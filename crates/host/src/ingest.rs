@@ -33,7 +33,6 @@ use anchorhold_core::{
     route::{self, Reason},
 };
 use anchorhold_store::{
-    deliveries::NewDelivery,
     ingest::{Entered, Entry, EventOutcome, EventRecord, NewMessage},
     trace::{Decided, Receipt},
 };
@@ -273,13 +272,7 @@ impl Ingest {
 
     async fn say(&self, address: &Address, outgoing: &Outgoing) -> Result<OutboundId, Failure> {
         let id = mint!(self.base, OutboundId);
-        let told = NewDelivery {
-            id,
-            address: address.clone(),
-            in_reply_to: None,
-            kind: outgoing.kind().to_owned(),
-            payload: outgoing.encode()?,
-        };
+        let told = outgoing.delivery(id, address.clone(), None)?;
         self.deliver.say(told, None).await;
         Ok(id)
     }

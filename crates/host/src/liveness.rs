@@ -9,8 +9,7 @@ use std::{
 
 use anchorhold_channel::{Connection, Health};
 use anchorhold_core::{
-    access::Role,
-    ids::{ChannelName, OutboundId},
+    ids::ChannelName,
     outage::{Outage, Seen, Verdict, judge},
 };
 use anchorhold_store::{
@@ -22,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    base::{Base, mint},
-    deliver::{Deliver, outgoing::Outgoing},
+    base::Base,
+    deliver::Deliver,
     notice,
+    owners::{self, Place},
     reach::Reach,
     registry::{Instance, Registry},
     report::report,
@@ -32,8 +32,6 @@ use crate::{
 
 /// How often it is looked. What a crash loses of the proofs is no older than this.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// So many owners are written to.
-const OWNERS_LIMIT: usize = 10;
 
 /// Watches the channels.
 #[derive(Debug)]
@@ -151,26 +149,10 @@ impl Liveness {
 
     /// A word to each owner who can be reached over another channel than this one, if that one is up.
     async fn words(&self, name: &ChannelName, text: &str) -> Result<Vec<NewDelivery>, Failure> {
-        let holders = self.base.store.role_holders().await?.into_iter();
         // Nobody is reached over what is down.
-        let owners = holders
-            .filter(|holder| holder.role == Role::Owner && self.is_up(&holder.channel))
-            .filter(|holder| holder.channel != *name);
-        let mut words = Vec::new();
-        for owner in owners.take(OWNERS_LIMIT) {
-            let Some(address) = self.reach.address(owner.user).await? else {
-                continue;
-            };
-            let outgoing = Outgoing::notice(text.to_owned());
-            words.push(NewDelivery {
-                id: mint!(self.base, OutboundId),
-                address,
-                in_reply_to: None,
-                kind: outgoing.kind().to_owned(),
-                payload: outgoing.encode()?,
-            });
-        }
-        Ok(words)
+        let elsewhere = |channel: &ChannelName| channel != name && self.is_up(channel);
+        let place = Place::Over(&elsewhere);
+        Ok(owners::words(&self.base, &self.reach, text, place).await?)
     }
 
     fn is_up(&self, name: &ChannelName) -> bool {

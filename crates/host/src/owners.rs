@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use anchorhold_core::{
     access::Role,
-    ids::{AgentGroupId, OutboundId},
+    ids::{AgentGroupId, ChannelName, ChatId, OutboundId},
     turn_failure::FailureClass,
 };
 use anchorhold_store::{Error as StoreError, deliveries::NewDelivery};
@@ -19,13 +19,39 @@ use crate::{
     deliver::{Deliver, outgoing::Outgoing},
     notice,
     reach::Reach,
-    report::report,
 };
 
 /// For so long owners are not told of the same thing again.
 const QUIET: Duration = Duration::from_hours(1);
 /// So many owners are written to.
 const OWNERS_LIMIT: usize = 10;
+
+/// Why owners could not be told. Trying again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnersError {
+    /// The central database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The word has no stored form.
+    #[error("a word to owners can't be stored")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Where owners may be told.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// Wherever they can be reached.
+    Any,
+    /// Anywhere but in this chat.
+    NotIn {
+        /// Its channel.
+        channel: &'a ChannelName,
+        /// Its name there.
+        chat: &'a ChatId,
+    },
+    /// Over the channels for which this is true.
+    Over(&'a (dyn Fn(&ChannelName) -> bool + Sync)),
+}
 
 /// Tells owners. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,8 +79,8 @@ impl Owners {
         &self,
         group: AgentGroupId,
         class: FailureClass,
-    ) -> Result<(), StoreError> {
-        if !self.is_news(group, class) {
+    ) -> Result<(), OwnersError> {
+        if self.heard_lately(group, class) {
             return Ok(());
         }
         let Some(found) = self.base.store.group(group).await? else {
@@ -63,51 +89,66 @@ impl Owners {
         let agent = found.folder.as_str();
         let kind = class.as_str();
         error!(%group, agent, kind, "an agent's provider needs its owners");
-        self.tell(&notice::provider_needs_owner(class, agent)).await
+        self.tell(&notice::provider_needs_owner(class, agent))
+            .await?;
+        // What failed to get on record is said again.
+        self.told().insert((group, class), self.base.mono());
+        Ok(())
     }
 
-    async fn tell(&self, text: &str) -> Result<(), StoreError> {
-        let holders = self.base.store.role_holders().await?.into_iter();
-        let owners = holders.filter(|holder| holder.role == Role::Owner);
-        let mut told = 0;
-        for owner in owners.take(OWNERS_LIMIT) {
-            let Some(address) = self.reach.address(owner.user).await? else {
-                continue;
-            };
-            let outgoing = Outgoing::notice(text.to_owned());
-            let payload = match outgoing.encode() {
-                Ok(payload) => payload,
-                Err(failure) => {
-                    error!(error = %report(&failure), "word to owners can't be stored");
-                    return Ok(());
-                }
-            };
-            let word = NewDelivery {
-                id: mint!(self.base, OutboundId),
-                address,
-                in_reply_to: None,
-                kind: outgoing.kind().to_owned(),
-                payload,
-            };
+    async fn tell(&self, text: &str) -> Result<(), OwnersError> {
+        let words = words(&self.base, &self.reach, text, Place::Any).await?;
+        if words.is_empty() {
+            warn!("no owner can be reached");
+        }
+        for word in words {
             let now = self.base.now();
             self.base.store.new_delivery(None, &word, now).await?;
-            told += 1;
-        }
-        if told == 0 {
-            warn!("no owner can be reached");
         }
         self.deliver.nudge();
         Ok(())
     }
 
-    fn is_news(&self, group: AgentGroupId, class: FailureClass) -> bool {
+    fn heard_lately(&self, group: AgentGroupId, class: FailureClass) -> bool {
         let now = self.base.mono();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told();
         told.retain(|_, at| now.saturating_duration_since(*at) < QUIET);
-        if told.contains_key(&(group, class)) {
-            return false;
-        }
-        told.insert((group, class), now);
-        true
+        told.contains_key(&(group, class))
     }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<(AgentGroupId, FailureClass), Instant>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same word to each owner who can be reached in such a place.
+pub(crate) async fn words(
+    base: &Base,
+    reach: &Reach,
+    text: &str,
+    place: Place<'_>,
+) -> Result<Vec<NewDelivery>, OwnersError> {
+    let holders = base.store.role_holders().await?.into_iter();
+    let owners = holders.filter(|holder| holder.role == Role::Owner);
+    // Asked before a platform is: to open a chat there may take long where it is down.
+    let owners = owners.filter(|owner| match place {
+        Place::Over(will_do) => will_do(&owner.channel),
+        Place::Any | Place::NotIn { .. } => true,
+    });
+    let said = Outgoing::notice(text.to_owned());
+    let mut words = Vec::new();
+    for owner in owners {
+        if words.len() == OWNERS_LIMIT {
+            break;
+        }
+        let Some(address) = reach.address(owner.user).await? else {
+            continue;
+        };
+        let shunned = matches!(place, Place::NotIn { channel, chat }
+            if (channel, chat) == (&address.channel, &address.chat));
+        if !shunned {
+            words.push(said.delivery(mint!(base, OutboundId), address, None)?);
+        }
+    }
+    Ok(words)
 }

@@ -28,7 +28,7 @@ use crate::{
     deliver::{Deliver, outgoing::Outgoing},
     feed::{Feed, FeedError},
     notice,
-    owners::Owners,
+    owners::{Owners, OwnersError},
 };
 
 /// Takes answers over. Cheap to clone.
@@ -53,6 +53,9 @@ pub enum PullError {
     /// The central database failed.
     #[error(transparent)]
     Store(#[from] anchorhold_store::Error),
+    /// Owners could not be told.
+    #[error(transparent)]
+    Owners(#[from] OwnersError),
     /// The reading was cut off.
     #[error(transparent)]
     Lost(#[from] Lost),
@@ -215,16 +218,10 @@ impl Pull {
         };
         let id = OutboundId::of_row(session, said.seq.get());
         let outgoing = outgoing(said.op, id);
-        let payload = outgoing
-            .encode()
+        let told = outgoing
+            .delivery(id, message.address, Some(message.id))
             .map_err(|source| PullError::Encode { session, source })?;
-        Ok(Ok(NewDelivery {
-            id,
-            address: message.address,
-            in_reply_to: Some(message.id),
-            kind: outgoing.kind().to_owned(),
-            payload,
-        }))
+        Ok(Ok(told))
     }
 
     /// The end of one message. One that failed is told to the person in the same step.
@@ -286,15 +283,9 @@ impl Pull {
     ) -> Result<(), PullError> {
         let session = message.session;
         let outgoing = Outgoing::notice(text);
-        let told = NewDelivery {
-            id,
-            address: message.address.clone(),
-            in_reply_to: Some(message.id),
-            kind: outgoing.kind().to_owned(),
-            payload: outgoing
-                .encode()
-                .map_err(|source| PullError::Encode { session, source })?,
-        };
+        let told = outgoing
+            .delivery(id, message.address.clone(), Some(message.id))
+            .map_err(|source| PullError::Encode { session, source })?;
         let (store, now) = (&self.base.store, self.base.now());
         store.new_delivery(Some(session), &told, now).await?;
         self.deliver.start(told.address);
@@ -310,15 +301,10 @@ impl Pull {
     ) -> Result<(), PullError> {
         let session = message.session;
         let outgoing = Outgoing::notice(notice);
-        let told = NewDelivery {
-            id: mint!(self.base, OutboundId),
-            address: message.address.clone(),
-            in_reply_to: Some(message.id),
-            kind: outgoing.kind().to_owned(),
-            payload: outgoing
-                .encode()
-                .map_err(|source| PullError::Encode { session, source })?,
-        };
+        let id = mint!(self.base, OutboundId);
+        let told = outgoing
+            .delivery(id, message.address.clone(), Some(message.id))
+            .map_err(|source| PullError::Encode { session, source })?;
         self.base
             .store
             .fail_message(message, why, Some(&told), self.base.now())

@@ -10,7 +10,7 @@ use anchorhold_store::{
         AttemptId, Refusal, Settled, Unattempted,
         steps::{Begin, Step},
     },
-    deliveries::{Delivery, NewDelivery, Queued},
+    deliveries::{Delivery, Queued},
 };
 use tokio::time::timeout;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -297,13 +297,8 @@ impl Deliver {
     async fn give_up(&self, delivery: &Delivery, why: String) -> Result<(), Failure> {
         error!(error = %why, "delivery can't be sent");
         let outgoing = Outgoing::notice(notice::rejected(&why));
-        let told = NewDelivery {
-            id: delivery.id.notice(),
-            address: delivery.address.clone(),
-            in_reply_to: delivery.in_reply_to,
-            kind: outgoing.kind().to_owned(),
-            payload: outgoing.encode()?,
-        };
+        let (id, address) = (delivery.id.notice(), delivery.address.clone());
+        let told = outgoing.delivery(id, address, delivery.in_reply_to)?;
         // First the word, which is one however often it is said, then the end: a host that dies in
         // between says it again and nothing is given up in silence.
         let (store, now) = (&self.base.store, self.base.now());

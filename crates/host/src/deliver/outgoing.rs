@@ -2,9 +2,11 @@
 
 use anchorhold_channel::{ChannelCaps, FilesOut, Questions, fit::fit};
 use anchorhold_core::{
-    ids::{PlatformMessageId, QuestionId},
+    address::Address,
+    ids::{MessageId, OutboundId, PlatformMessageId, QuestionId},
     outbound::{OutboundFile, OutboundOp, Question, Voice},
 };
+use anchorhold_store::deliveries::NewDelivery;
 use serde::{Deserialize, Serialize};
 
 /// What is to be done, as it is stored with the delivery. Targets are numbers of the session; they
@@ -110,6 +112,22 @@ impl Outgoing {
     /// The stored form.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
+    }
+
+    /// What is put on record for it to be sent to `address`.
+    pub fn delivery(
+        &self,
+        id: OutboundId,
+        address: Address,
+        in_reply_to: Option<MessageId>,
+    ) -> Result<NewDelivery, serde_json::Error> {
+        Ok(NewDelivery {
+            id,
+            address,
+            in_reply_to,
+            kind: self.kind().to_owned(),
+            payload: self.encode()?,
+        })
     }
 }
 

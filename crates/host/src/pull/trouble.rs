@@ -59,7 +59,7 @@ impl Pull {
             self.say_as(id, message, text).await?;
         }
         if needs_a_person(class) {
-            self.owners.provider(key.agent_group, class).await?;
+            Box::pin(self.owners.provider(key.agent_group, class)).await?;
         }
         Ok(Some(WaitingMessage {
             seq,
