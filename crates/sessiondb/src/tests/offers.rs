@@ -165,7 +165,7 @@ fn a_running_turn_is_not_offered_what_has_to_wait_nor_anything_after_it() {
 }
 
 #[test]
-fn follow_ups_of_a_turn_that_died_are_given_back_with_it() {
+fn defect_19_follow_ups_of_a_turn_that_died_are_given_back_with_it() {
     let bench = Bench::new();
     let first = bench.say("m1", "one");
     let mut runner = bench.runner(1);
