@@ -16,7 +16,7 @@ use crate::{
     Error, Store,
     destinations::imply_destination,
     rows::{Fields, chat_kind_text, parse_chat_kind},
-    store::{Durability, begin},
+    store::{Durability, begin, memo::Memos},
 };
 
 pub(crate) const CONVERSATION: &str =
@@ -119,7 +119,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<Conversation, Error> {
         // Nearly every call finds it, and finding needs no write.
-        if let Some(known) = self.conversation(&fresh.channel, &fresh.chat).await? {
+        let Memos {
+            changes,
+            conversations,
+            ..
+        } = &*self.memos;
+        let key = (fresh.channel.clone(), fresh.chat.clone());
+        let read = self.conversation(&fresh.channel, &fresh.chat);
+        let known = conversations.recall(changes, key, || Box::pin(read));
+        if let Some(known) = known.await? {
             return Ok(known);
         }
         self.make_conversation(fresh, now)
@@ -215,13 +223,21 @@ impl Store {
             chat: chat.clone(),
             source,
         };
-        let mut conn = self.reader().await.map_err(failed)?;
-        sqlx::query(WIRINGS_FOR)
-            .bind(channel.as_str())
-            .bind(chat.as_str())
-            .fetch_all(&mut *conn)
+        let Memos {
+            changes, wirings, ..
+        } = &*self.memos;
+        let read = async {
+            let mut conn = self.reader().await?;
+            let query = sqlx::query(WIRINGS_FOR)
+                .bind(channel.as_str())
+                .bind(chat.as_str());
+            let rows = query.fetch_all(&mut *conn).await?;
+            rows.iter().map(parse_wiring).collect()
+        };
+        let key = (channel.clone(), chat.clone());
+        wirings
+            .recall(changes, key, || Box::pin(read))
             .await
-            .and_then(|rows| rows.iter().map(parse_wiring).collect())
             .map_err(failed)
     }
 }

@@ -165,10 +165,12 @@ impl Store {
             delivery: notice.id,
             source,
         };
-        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
-        let inserted = insert_notice(&mut conn, about, notice, now)
+        let mut custody = self.custody(Durability::Process).await.map_err(failed)?;
+        let mut tx = custody.begin().await.map_err(failed)?;
+        let inserted = insert_notice(&mut tx, about, notice, now)
             .await
             .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
         Ok(inserted > 0)
     }
 

@@ -7,7 +7,11 @@ use anchorhold_core::{
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::{Error, Store, conversations::parse_conversation, store::Durability};
+use crate::{
+    Error, Store,
+    conversations::parse_conversation,
+    store::{Durability, memo::Memos},
+};
 
 pub(crate) const DIRECT_CHAT: &str = "SELECT c.* FROM direct_chats d
      JOIN conversations c ON c.id = d.conversation_id WHERE d.user_id = ?1";
@@ -34,10 +38,17 @@ impl Store {
             source,
         };
         // Nearly every call finds it unchanged, and finding needs no write.
-        let mut reader = self.reader().await.map_err(failed)?;
-        let known = find(&mut reader, user).await.map_err(failed)?;
-        drop(reader);
-        if known.is_some_and(|known| known.id == conversation) {
+        let Memos {
+            changes,
+            direct_chats,
+            ..
+        } = &*self.memos;
+        let read = async {
+            let known = find(&mut *self.reader().await?, user).await?;
+            Ok(known.map(|known| known.id))
+        };
+        let known = direct_chats.recall(changes, user, || Box::pin(read)).await;
+        if known.map_err(failed)? == Some(conversation) {
             return Ok(());
         }
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;

@@ -246,8 +246,8 @@ impl Store {
     }
 
     async fn enter_inner(&self, entries: &[Entry]) -> sqlx::Result<Vec<Entered>> {
-        let mut conn = self.writer(Durability::Power).await?;
-        let mut tx = begin(&mut conn).await?;
+        let mut custody = self.custody(Durability::Power).await?;
+        let mut tx = custody.begin().await?;
         let mut numbers = Numbers::default();
         let mut entered = Vec::with_capacity(entries.len());
         for entry in entries {

@@ -13,7 +13,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use crate::{
     Error, Store,
     rows::{Fields, opt_id, opt_thread},
-    store::Durability,
+    store::{Durability, memo::Memos},
 };
 
 pub(crate) const USER: &str = "SELECT * FROM users WHERE channel = ?1 AND handle = ?2";
@@ -84,7 +84,10 @@ impl Store {
 
     async fn ensure_user_inner(&self, fresh: &NewUser, now: Timestamp) -> sqlx::Result<UserId> {
         // Nearly every call finds them unchanged, and finding needs no write.
-        let known = find(&mut *self.reader().await?, &fresh.channel, &fresh.handle).await?;
+        let Memos { changes, users, .. } = &*self.memos;
+        let key = (fresh.channel.clone(), fresh.handle.clone());
+        let read = async { find(&mut *self.reader().await?, &fresh.channel, &fresh.handle).await };
+        let known = users.recall(changes, key, || Box::pin(read)).await?;
         if let Some(user) = known
             && (fresh.display_name.is_none() || fresh.display_name == user.display_name)
         {
@@ -154,12 +157,17 @@ impl Store {
     /// Everything that a user may do; empty for one who is not known.
     pub async fn standing(&self, user: UserId) -> Result<Standing, Error> {
         let failed = |source| Error::Standing { user, source };
-        let mut conn = self.reader().await.map_err(failed)?;
-        sqlx::query(STANDING)
-            .bind(user.to_string())
-            .fetch_all(&mut *conn)
+        let Memos {
+            changes, standings, ..
+        } = &*self.memos;
+        let read = async {
+            let mut conn = self.reader().await?;
+            let query = sqlx::query(STANDING).bind(user.to_string());
+            parse_standing(&query.fetch_all(&mut *conn).await?)
+        };
+        standings
+            .recall(changes, user, || Box::pin(read))
             .await
-            .and_then(|rows| parse_standing(&rows))
             .map_err(failed)
     }
 
@@ -330,12 +338,28 @@ impl Store {
             conversation: subscription.conversation,
             source,
         };
-        let mut conn = self.reader().await.map_err(failed)?;
-        sqlx::query_scalar(SUBSCRIBED)
-            .bind(subscription.agent_group.to_string())
-            .bind(subscription.conversation.to_string())
-            .bind(opt_thread(subscription.thread.as_ref()))
-            .fetch_one(&mut *conn)
+        let Memos {
+            changes,
+            subscriptions,
+            ..
+        } = &*self.memos;
+        let Subscription {
+            agent_group,
+            conversation,
+            thread,
+        } = subscription;
+        let read = async {
+            let mut conn = self.reader().await?;
+            sqlx::query_scalar(SUBSCRIBED)
+                .bind(agent_group.to_string())
+                .bind(conversation.to_string())
+                .bind(opt_thread(thread.as_ref()))
+                .fetch_one(&mut *conn)
+                .await
+        };
+        let key = (*agent_group, *conversation, thread.clone());
+        subscriptions
+            .recall(changes, key, || Box::pin(read))
             .await
             .map_err(failed)
     }

@@ -11,7 +11,7 @@ use crate::{
     Error, Store,
     deliveries::{NewDelivery, insert_pulled},
     rows::Fields,
-    store::{Durability, begin},
+    store::Durability,
     trace::{self, About, Event},
 };
 
@@ -135,8 +135,8 @@ impl Store {
         pulled: &Pulled,
         now: Timestamp,
     ) -> sqlx::Result<Accepted> {
-        let mut conn = self.writer(Durability::Process).await?;
-        let mut tx = begin(&mut conn).await?;
+        let mut custody = self.custody(Durability::Process).await?;
+        let mut tx = custody.begin().await?;
         let mut accepted = Accepted::default();
         let mut deliveries: Vec<&PulledDelivery> = pulled.deliveries.iter().collect();
         deliveries.sort_by_key(|row| row.seq);

@@ -11,7 +11,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use crate::{
     Error, Store,
     rows::{Fields, opt_id, opt_thread},
-    store::{Durability, begin},
+    store::{Durability, begin, memo::Memos},
     trace::{self, About, Event},
 };
 
@@ -120,11 +120,20 @@ impl Store {
         now: Timestamp,
     ) -> sqlx::Result<Session> {
         // Nearly every call finds it, and finding needs no write.
-        if let Some(row) = find_row(&mut *self.reader().await?, key).await? {
-            let known = parse_row(&row)?;
-            if known.dormant_at.is_none() {
-                return Ok(known.session);
-            }
+        let Memos {
+            changes, sessions, ..
+        } = &*self.memos;
+        let read = async {
+            let row = find_row(&mut *self.reader().await?, key).await?;
+            let known = row.as_ref().map(parse_row).transpose()?;
+            let awake = known.filter(|known| known.dormant_at.is_none());
+            Ok::<_, sqlx::Error>(awake.map(|known| known.session))
+        };
+        if let Some(known) = sessions
+            .recall(changes, key.clone(), || Box::pin(read))
+            .await?
+        {
+            return Ok(known);
         }
         // Whatever comes to rely on it commits after it, and takes it along.
         let mut conn = self.writer(Durability::Process).await?;

@@ -1,5 +1,6 @@
 //! Opening, closing and checking the database file.
 
+pub(crate) mod memo;
 mod upgrade;
 
 use std::{
@@ -20,7 +21,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    store::memo::{Changing, Memos},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
@@ -43,6 +47,7 @@ pub struct Store {
     readers: SqlitePool,
     path: PathBuf,
     pace: Option<Paced>,
+    pub(crate) memos: Arc<Memos>,
 }
 
 /// Decides when a call may use a connection.
@@ -69,22 +74,30 @@ impl fmt::Debug for Paced {
 
 /// A connection that one call uses.
 pub(crate) struct Conn {
-    conn: PoolConnection<Sqlite>,
+    pooled: PoolConnection<Sqlite>,
+    /// Ends after the connection's last call.
+    changing: Option<Changing>,
     /// Given back after the connection.
     _turn: Option<Box<dyn Send + Sync>>,
+}
+
+/// The writing connection for the custody of messages.
+pub(crate) struct Custody {
+    conn: Conn,
+    durability: Durability,
 }
 
 impl Deref for Conn {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
-        &self.conn
+        &self.pooled
     }
 }
 
 impl DerefMut for Conn {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.conn
+        &mut self.pooled
     }
 }
 
@@ -152,6 +165,7 @@ impl Store {
             readers,
             path: path.to_owned(),
             pace,
+            memos: Arc::default(),
         })
     }
 
@@ -174,6 +188,7 @@ impl Store {
             readers,
             path: path.to_owned(),
             pace: None,
+            memos: Arc::default(),
         })
     }
 
@@ -296,6 +311,7 @@ impl Store {
     /// The writing connection, to be had by one call at a time, set to what its commits survive.
     pub(crate) async fn writer(&self, durability: Durability) -> sqlx::Result<Conn> {
         let mut conn = self.conn(&self.writer).await?;
+        conn.changing = Some(self.memos.changes.begin());
         // Set each time rather than set back: a call that is cancelled leaves nothing behind.
         let pragma = match durability {
             Durability::Process => "PRAGMA synchronous = NORMAL",
@@ -303,6 +319,13 @@ impl Store {
         };
         sqlx::query(pragma).execute(&mut *conn).await?;
         Ok(conn)
+    }
+
+    /// The same for the custody of messages alone: for a transaction that changes nothing of what
+    /// is kept in [`Memos`]. It begins with [`Custody::begin`].
+    pub(crate) async fn custody(&self, durability: Durability) -> sqlx::Result<Custody> {
+        let conn = self.conn(&self.writer).await?;
+        Ok(Custody { conn, durability })
     }
 
     /// A connection that only reads; it sees everything that is committed.
@@ -322,7 +345,23 @@ impl Store {
             conn.close().await?;
             conn = pool.acquire().await?;
         }
-        Ok(Conn { conn, _turn: turn })
+        Ok(Conn {
+            pooled: conn,
+            changing: None,
+            _turn: turn,
+        })
+    }
+}
+
+impl Custody {
+    /// Begins the transaction, as [`begin`] does, with what its commit survives: one call of SQLite's
+    /// thread, since each costs more than what most of them do.
+    pub(crate) async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Sqlite>> {
+        let statement = match self.durability {
+            Durability::Process => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+            Durability::Power => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        };
+        self.conn.begin_with(statement).await
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use crate::{
     Error, Store,
     attempts::{AttemptId, Refusal, Settled, refusal, settle_in},
-    store::{Durability, begin},
+    store::Durability,
 };
 
 pub(crate) const BEGIN: &str = "INSERT INTO attempts (delivery_id, number, part, began_at)
@@ -74,8 +74,8 @@ impl Store {
         } else {
             Durability::Process
         };
-        let mut conn = self.writer(durability).await?;
-        let mut tx = begin(&mut conn).await?;
+        let mut custody = self.custody(durability).await?;
+        let mut tx = custody.begin().await?;
         let mut begun = Vec::with_capacity(steps.len());
         for step in steps {
             if let Some((attempt, settled)) = &step.settle {

@@ -101,7 +101,7 @@ fn of_group(group: AgentGroupId) -> Filter {
 
 #[tokio::test]
 async fn the_columns_are_those_of_the_query_and_tell_no_text_of_messages() {
-    let place = full().await;
+    let place = Box::pin(full()).await;
     let mut conn = place.store.reader().await.unwrap();
     for listed in View::ALL {
         let sql = sqlx::SqlStr::from_static(listed.listing().sql);
@@ -124,7 +124,7 @@ async fn the_columns_are_those_of_the_query_and_tell_no_text_of_messages() {
 
 #[tokio::test]
 async fn under_another_group_every_listing_shows_nothing_of_this_one() {
-    let place = full().await;
+    let place = Box::pin(full()).await;
     for listed in View::ALL {
         let own = view(&place, *listed, &of_group(group(1).id)).await;
         let expect = !matches!(listed, View::Audit | View::Undo);
@@ -169,7 +169,7 @@ async fn a_filter_comes_before_the_limit() {
 
 #[tokio::test]
 async fn what_is_over_is_shown_on_request() {
-    let place = full().await;
+    let place = Box::pin(full()).await;
     let retired = "UPDATE agent_groups SET retired_at = 1 WHERE folder = 'g2'";
     place.sql(retired).await.unwrap();
     place.store.withdraw_approval(id(1), at(0)).await.unwrap();
@@ -196,7 +196,7 @@ async fn what_is_over_is_shown_on_request() {
 
 #[tokio::test]
 async fn rows_are_found_by_what_they_are_known_by() {
-    let place = full().await;
+    let place = Box::pin(full()).await;
     let code = id(1).code();
     for (listed, known) in [
         (View::Groups, "g1"),
