@@ -1,8 +1,9 @@
 //! Writes what is in the journal into the sessions' files, where their sandboxes read it.
 //!
 //! A file is only a copy: nothing of it is synced, and one that is gone, torn or older than the last
-//! start of the machine is made anew from the journal. What can't be written now is written later;
-//! until then it waits in the journal, and no other session waits with it.
+//! start of the machine is made anew from the journal. It is written while a sandbox reads it, and
+//! brought up to date before the next one does. What can't be written now is written later; until
+//! then it waits in the journal, and no other session waits with it.
 
 mod older;
 mod rebuild;
@@ -75,7 +76,7 @@ struct Slot {
 /// Who sees to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Work {
-    /// Nobody yet.
+    /// Nobody: no sandbox reads it.
     #[default]
     Waits,
     /// A task.
@@ -177,10 +178,15 @@ impl Feed {
         }
     }
 
-    /// Takes what was made durable for a session just now; it is written soon, in its order.
+    /// Takes what was made durable for a session just now; it is written soon, in its order. Where no
+    /// sandbox would read it, it waits in the journal for the next one.
     pub fn push(&self, session: SessionId, rows: Vec<JournalRow>, closed: Vec<Seq>) {
         let mut state = self.state();
         let slot = state.slots.entry(session).or_default();
+        if slot.work == Work::Waits && !self.0.base.live.is_known(session) {
+            slot.forget();
+            return;
+        }
         if slot.behind || slot.rows.len() + rows.len() > FRESH_LIMIT {
             slot.forget();
         } else {
@@ -188,6 +194,15 @@ impl Feed {
             slot.closed.extend(closed);
         }
         if slot.work != Work::Stuck {
+            self.work_on(session, slot);
+        }
+    }
+
+    /// Writes what waits for a session from now on as it comes: a sandbox is about to read it, and is
+    /// known to [`crate::live`].
+    pub fn attend(&self, session: SessionId) {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get_mut(&session) {
             self.work_on(session, slot);
         }
     }
@@ -252,11 +267,21 @@ impl Feed {
         }
     }
 
+    /// Writes all that waits, as for sandboxes that are about to read.
+    #[cfg(test)]
+    pub fn attend_all(&self) {
+        let mut state = self.state();
+        let waiting = state.slots.iter_mut();
+        for (session, slot) in waiting.filter(|(_, slot)| slot.work == Work::Waits) {
+            self.work_on(*session, slot);
+        }
+    }
+
     /// Is there nothing to write?
     #[cfg(test)]
     pub fn is_settled(&self) -> bool {
         let state = self.state();
-        state.slots.values().all(|slot| slot.work == Work::Stuck)
+        state.slots.values().all(|slot| slot.work != Work::Runs)
     }
 
     fn work_on(&self, session: SessionId, slot: &mut Slot) {

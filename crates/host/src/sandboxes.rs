@@ -22,7 +22,6 @@ use anchorhold_runner::{
 };
 use anchorhold_sessiondb::bell;
 use anchorhold_store::{
-    deliveries::NewDelivery,
     sessions::SessionRow,
     trace::{About, Event},
 };
@@ -198,7 +197,8 @@ impl Sandboxes {
         // A start that came to nothing has left its watch behind.
         self.leave(session, None).await;
         // What an earlier sandbox left is taken over before the next one can add to it.
-        if let Err(failure) = self.pull.session(session).await {
+        let is_first = row.session.generation == Generation(0);
+        if !is_first && let Err(failure) = self.pull.session(session).await {
             warn!(%session, error = %report(&failure), "left-over answers can't be read yet");
         }
         let row = self.base.store.session(session).await?.unwrap_or(row);
@@ -253,6 +253,8 @@ impl Sandboxes {
         self.leave(session, None).await;
         // Nothing can fail from here on: whoever leaves it waits for the watch to end.
         let (look, watcher) = self.base.live.begin(session, generation, self.base.mono());
+        // What came since its file was brought up to date.
+        self.feed.attend(session);
         self.base
             .live
             .note_work(session, work.is_due(self.base.now()), self.base.mono());
@@ -304,15 +306,9 @@ impl Sandboxes {
         };
         let outgoing = Outgoing::notice(text.to_owned());
         for message in waiting {
-            let Ok(payload) = outgoing.encode() else {
+            let id = mint!(self.base, OutboundId);
+            let Ok(told) = outgoing.delivery(id, message.address, None) else {
                 return;
-            };
-            let told = NewDelivery {
-                id: mint!(self.base, OutboundId),
-                address: message.address,
-                in_reply_to: None,
-                kind: outgoing.kind().to_owned(),
-                payload,
             };
             self.deliver.say(told, Some(session)).await;
         }

@@ -321,6 +321,7 @@ impl Host {
     /// Waits until all files are written that can be.
     async fn until_fed(&self) {
         until("the files are written", async || {
+            self.graph.feed.attend_all();
             self.graph.feed.is_settled().then_some(())
         })
         .await;
