@@ -218,6 +218,22 @@ impl OutboundId {
         let (high, low) = self.0.as_u64_pair();
         Self(Uuid::from_u64_pair(high, low ^ WAITING))
     }
+
+    /// The id of the host's word to `user` about this delivery; as with [`OutboundId::notice`].
+    #[must_use]
+    pub fn notice_to(self, user: UserId) -> Self {
+        // Not the variant's bits, nor that of a notice.
+        const RANDOM: u64 = 0x0fff_ffff_ffff_ffff;
+        // Else a word to one about a word to another would be the same as the other way round.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let (high, low) = self.notice().0.as_u64_pair();
+        let (_, person) = user.uuid().as_u64_pair();
+        let mixed = low.wrapping_mul(SPREAD) ^ person;
+        Self(Uuid::from_u64_pair(
+            high,
+            (low & !RANDOM) | (mixed & RANDOM),
+        ))
+    }
 }
 
 fn check_platform_id(kind: &'static str, text: &str) -> Result<(), IdError> {

@@ -145,6 +145,14 @@ impl Deliver {
         Ok(())
     }
 
+    /// Does the platform take a second send under the same key for the first? Then an attempt needs
+    /// no record that outlives power, and what it sends does all the more: said anew it would come
+    /// under another key. Yes where the channel is not configured and could be any.
+    pub fn dedupes(&self, lane: &Address) -> bool {
+        let instance = self.registry.get(&lane.channel);
+        instance.is_none_or(|instance| instance.adapter.caps().dedupes_by_key.is_yes())
+    }
+
     /// Is sending it twice the same as sending it once?
     fn is_repeatable(&self, delivery: &Delivery) -> bool {
         let instance = self.registry.get(&delivery.address.channel);

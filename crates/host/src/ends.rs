@@ -217,7 +217,8 @@ impl Ends {
         // Where nothing can be said they can't be told so.
         let (channel, chat) = here;
         let elsewhere = Place::NotIn { channel, chat };
-        let words = owners::words(&self.base, &self.reach, &text, elsewhere).await?;
+        let id = |owner| end.delivery.id.notice_to(owner);
+        let words = owners::words(&self.base, &self.reach, (&text, &id), elsewhere).await?;
         if words.is_empty() {
             error!(outbound = %end.delivery.id, channel = %lane.channel,
                 "no owner can be told of what was not delivered");

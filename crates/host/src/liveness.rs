@@ -9,7 +9,7 @@ use std::{
 
 use anchorhold_channel::{Connection, Health};
 use anchorhold_core::{
-    ids::ChannelName,
+    ids::{ChannelName, OutboundId},
     outage::{Outage, Seen, Verdict, judge},
 };
 use anchorhold_store::{
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    base::Base,
+    base::{Base, mint},
     deliver::Deliver,
     notice,
     owners::{self, Place},
@@ -152,7 +152,8 @@ impl Liveness {
         // Nobody is reached over what is down.
         let elsewhere = |channel: &ChannelName| channel != name && self.is_up(channel);
         let place = Place::Over(&elsewhere);
-        Ok(owners::words(&self.base, &self.reach, text, place).await?)
+        let id = |_owner| mint!(self.base, OutboundId);
+        Ok(owners::words(&self.base, &self.reach, (text, &id), place).await?)
     }
 
     fn is_up(&self, name: &ChannelName) -> bool {

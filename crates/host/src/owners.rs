@@ -8,7 +8,7 @@ use std::{
 
 use anchorhold_core::{
     access::Role,
-    ids::{AgentGroupId, ChannelName, ChatId, OutboundId},
+    ids::{AgentGroupId, ChannelName, ChatId, OutboundId, UserId},
     turn_failure::FailureClass,
 };
 use anchorhold_store::{Error as StoreError, deliveries::NewDelivery};
@@ -97,7 +97,8 @@ impl Owners {
     }
 
     async fn tell(&self, text: &str) -> Result<(), OwnersError> {
-        let words = words(&self.base, &self.reach, text, Place::Any).await?;
+        let id = |_owner| mint!(self.base, OutboundId);
+        let words = words(&self.base, &self.reach, (text, &id), Place::Any).await?;
         if words.is_empty() {
             warn!("no owner can be reached");
         }
@@ -121,11 +122,14 @@ impl Owners {
     }
 }
 
+/// Which id a word to an owner gets.
+pub(crate) type NameWord<'a> = &'a (dyn Fn(UserId) -> OutboundId + Sync);
+
 /// The same word to each owner who can be reached in such a place.
 pub(crate) async fn words(
     base: &Base,
     reach: &Reach,
-    text: &str,
+    (text, id): (&str, NameWord<'_>),
     place: Place<'_>,
 ) -> Result<Vec<NewDelivery>, OwnersError> {
     let holders = base.store.role_holders().await?.into_iter();
@@ -147,7 +151,7 @@ pub(crate) async fn words(
         let shunned = matches!(place, Place::NotIn { channel, chat }
             if (channel, chat) == (&address.channel, &address.chat));
         if !shunned {
-            words.push(said.delivery(mint!(base, OutboundId), address, None)?);
+            words.push(said.delivery(id(owner.user), address, None)?);
         }
     }
     Ok(words)

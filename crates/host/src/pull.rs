@@ -23,7 +23,7 @@ use anchorhold_store::{
 use tracing::{error, info, warn};
 
 use crate::{
-    base::{Base, mint},
+    base::Base,
     blocking::{Lost, blocking},
     deliver::{Deliver, outgoing::Outgoing},
     feed::{Feed, FeedError},
@@ -189,6 +189,9 @@ impl Pull {
                 None => {}
             }
         }
+        let lanes = accepted.deliveries.iter();
+        let mut lanes = lanes.map(|pulled| &pulled.delivery.address);
+        accepted.durable = lanes.any(|lane| self.deliver.dedupes(lane));
         self.let_wait(session, &accepted.waiting).await?;
         let new = self
             .base
@@ -292,7 +295,8 @@ impl Pull {
         Ok(())
     }
 
-    /// Gives a message up, visibly: recorded, and told to the person.
+    /// Gives a message up, visibly: recorded, and told to the person. The word about it is one also
+    /// where the record of it is lost with the power and it is given up again.
     pub async fn fail(
         &self,
         message: &Message,
@@ -301,7 +305,7 @@ impl Pull {
     ) -> Result<(), PullError> {
         let session = message.session;
         let outgoing = Outgoing::notice(notice);
-        let id = mint!(self.base, OutboundId);
+        let id = OutboundId::of_row(session, message.seq).notice();
         let told = outgoing
             .delivery(id, message.address.clone(), Some(message.id))
             .map_err(|source| PullError::Encode { session, source })?;

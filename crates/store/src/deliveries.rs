@@ -153,7 +153,8 @@ impl std::fmt::Debug for Delivery {
 }
 
 impl Store {
-    /// Puts a notice of the host on its way; `about` is the session it concerns.
+    /// Puts a notice of the host on its way; `about` is the session it concerns. It survives the loss
+    /// of power: what people have seen is on record.
     /// `false`, and nothing changed, if this id is on its way already.
     pub async fn new_delivery(
         &self,
@@ -165,7 +166,7 @@ impl Store {
             delivery: notice.id,
             source,
         };
-        let mut custody = self.custody(Durability::Process).await.map_err(failed)?;
+        let mut custody = self.custody(Durability::Power).await.map_err(failed)?;
         let mut tx = custody.begin().await.map_err(failed)?;
         let inserted = insert_notice(&mut tx, about, notice, now)
             .await

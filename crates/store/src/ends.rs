@@ -120,7 +120,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let failed = |source| Error::EndTold { delivery, source };
-        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        let mut conn = self.writer(Durability::Power).await.map_err(failed)?;
         told_inner(&mut conn, delivery, told, now)
             .await
             .map_err(failed)

@@ -15,10 +15,11 @@
 //!   a call that is cancelled or killed has happened wholly or not at all.
 //! - `kill -9` never loses a commit: a commit is in the operating system's hands when it returns.
 //! - Loss of power may lose the last commits, because the writer runs with `synchronous=NORMAL`.
-//!   Those can all be made again: outbound rows are pulled again from where the cursor then stands.
+//!   Those can all be made again, and nobody has seen of them yet.
 //!   What could not be made again commits with `synchronous=FULL`: what came in ([`Store::enter`]),
-//!   that an attempt is being made ([`Store::begin_attempt`]: else a message could be sent twice,
-//!   so it is left out only where the platform itself takes a second send for the first one),
+//!   what is about to be seen ([`Store::accept`] where the platform itself takes a second send for
+//!   the first one, else each attempt with [`Store::begin_attempt`]: the agent could be asked anew,
+//!   or a message sent twice), the host's own words to people,
 //!   that a sandbox starts ([`Store::begin_generation`]: else two could have one number) and that a
 //!   request from inside was answered ([`Store::note_reply`]: else it would be carried out again).
 //!   A full commit of the write-ahead log also makes every earlier commit safe.

@@ -40,6 +40,10 @@ pub struct Pulled {
     pub waiting: Vec<WaitingMessage>,
     /// Rows that can't be used.
     pub rejected: Vec<RejectedRow>,
+    /// Does it have to survive the loss of power before anything of it is sent? What is sent again
+    /// after that has to be the same, and not what the agent says when it is asked anew. Where an
+    /// attempt begins with [`Durability::Power`], that is enough.
+    pub durable: bool,
 }
 
 /// One outbound row that is to be sent.
@@ -135,7 +139,12 @@ impl Store {
         pulled: &Pulled,
         now: Timestamp,
     ) -> sqlx::Result<Accepted> {
-        let mut custody = self.custody(Durability::Process).await?;
+        let durability = if pulled.durable {
+            Durability::Power
+        } else {
+            Durability::Process
+        };
+        let mut custody = self.custody(durability).await?;
         let mut tx = custody.begin().await?;
         let mut accepted = Accepted::default();
         let mut deliveries: Vec<&PulledDelivery> = pulled.deliveries.iter().collect();

@@ -269,7 +269,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a message up, and in the same transaction puts `notice` on its way to the person.
+    /// Gives a message up, and in the same transaction puts `notice` on its way to the person. It
+    /// survives the loss of power: what people were told to be given up is not tried again.
     /// `false`, and nothing changed, if it has ended already: the person hears of it once.
     pub async fn fail_message(
         &self,
@@ -343,7 +344,7 @@ impl Store {
         notice: Option<&NewDelivery>,
         now: Timestamp,
     ) -> sqlx::Result<bool> {
-        let mut conn = self.writer(Durability::Process).await?;
+        let mut conn = self.writer(Durability::Power).await?;
         let mut tx = begin(&mut conn).await?;
         let done = sqlx::query(
             "UPDATE messages SET status = 'failed', next_at = NULL, due_since = NULL,

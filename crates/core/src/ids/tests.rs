@@ -67,4 +67,14 @@ fn the_same_row_has_the_same_id_and_no_two_rows_share_one() {
     assert_eq!(OutboundId::parse(&id.to_string()), Ok(id));
     assert_ne!(id.notice(), id);
     assert_eq!(id.notice(), OutboundId::of_row(one, 3).notice());
+    let [ann, bob] = [3, 4].map(|byte| UserId::mint(Timestamp::UNIX_EPOCH, [byte; 10]));
+    assert_eq!(id.notice_to(ann), OutboundId::of_row(one, 3).notice_to(ann));
+    assert_ne!(id.notice_to(ann), id.notice_to(bob));
+    assert_ne!(id.notice_to(ann), id.notice());
+    assert_ne!(
+        id.notice_to(ann).notice_to(bob),
+        id.notice_to(bob).notice_to(ann)
+    );
+    let read = OutboundId::parse(&id.notice_to(ann).to_string());
+    assert_eq!(read, Ok(id.notice_to(ann)));
 }

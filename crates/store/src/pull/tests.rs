@@ -30,6 +30,7 @@ fn answer() -> Pulled {
             seq: 9,
             why: "unknown kind".to_owned(),
         }],
+        durable: false,
     }
 }
 

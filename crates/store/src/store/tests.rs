@@ -4,6 +4,7 @@ use anchorhold_core::ids::InstallId;
 
 use crate::{
     Disposition, Durability, Error, Store,
+    pull::Pulled,
     tests::fixture::{Budget, Place, address, at, bytes, event, message, pulled},
 };
 
@@ -93,6 +94,17 @@ async fn power_safe_commits_are_full_and_the_others_normal_again() {
         .new_delivery(None, &notice, at(1))
         .await
         .unwrap();
+    assert_eq!(mode().await, 2);
+    for durable in [false, true] {
+        let answer = Pulled {
+            deliveries: vec![pulled(1, address("chat", None))],
+            durable,
+            ..Pulled::default()
+        };
+        place.store.accept(session, &answer, at(1)).await.unwrap();
+        assert_eq!(mode().await, 1 + i64::from(durable));
+    }
+    place.store.clear_fault(session).await.unwrap();
     place
         .store
         .begin_attempt(notice.id, 0, Durability::Power, at(1))
@@ -169,9 +181,9 @@ async fn dropping_the_store_in_a_transaction_leaves_the_old_state() {
     let row = place.store.session(session).await.unwrap().unwrap();
     assert_eq!(row.fault, None);
     // And the connection is fit for use.
-    let row = crate::pull::Pulled {
+    let row = Pulled {
         deliveries: vec![pulled(1, address("chat", None))],
-        ..crate::pull::Pulled::default()
+        ..Pulled::default()
     };
     assert_eq!(
         place
