@@ -1,5 +1,9 @@
 //! What of SQLite's files would be there after a loss of power: what was made durable, and of the
 //! rest what chance has left.
+//!
+//! It is a disk under a file system with a journal: what is in files reaches it in any order, torn in
+//! sectors; names of files (made, moved, removed) reach it in order, with the next sync that has a
+//! name or a length to write.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -15,19 +19,38 @@ pub struct Disk {
     files: BTreeMap<String, Image>,
 }
 
-/// One file: what is durable, and what was done since.
+/// One name: what is durable of its file, and what was done since.
 #[derive(Debug, Default)]
 struct Image {
     durable: Option<Vec<u8>>,
     pending: Vec<Change>,
+    /// Which file the name stands for, as the real disk numbers it.
+    file: Option<u64>,
 }
 
 /// One change of a file that is not durable yet.
 #[derive(Debug)]
 enum Change {
-    Write { at: usize, bytes: Vec<u8> },
-    Truncate { len: usize },
+    Write {
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        len: usize,
+    },
+    /// The name is gone.
     Delete,
+    /// The name stands for another file now, of which this was durable.
+    Moved {
+        durable: Option<Vec<u8>>,
+    },
+}
+
+impl Change {
+    /// Does it change what the name stands for, rather than what is in the file?
+    fn is_of_name(&self) -> bool {
+        matches!(self, Self::Delete | Self::Moved { .. })
+    }
 }
 
 impl Disk {
@@ -53,25 +76,47 @@ impl Disk {
     /// The file was removed; with `synced`, for good.
     pub fn deleted(&mut self, path: &str, synced: bool) {
         self.change(path, Change::Delete);
+        if let Some(image) = self.files.get_mut(path) {
+            image.file = None;
+        }
         if synced {
             self.synced(path);
         }
     }
 
-    /// All changes of the file are durable now, and with them every earlier removal of any file:
-    /// the journal of a file system is written in order.
+    /// The name was opened, and stands for the file of this number. If that is one which had another
+    /// name before, it was moved.
+    pub fn opened(&mut self, path: &str, file: u64) {
+        if !self.watched || self.files.get(path).and_then(|image| image.file) == Some(file) {
+            return;
+        }
+        let before = self
+            .files
+            .iter()
+            .find(|(name, image)| *name != path && image.file == Some(file));
+        let before = before.map(|(name, _)| name.clone());
+        let moved = before.and_then(|name| self.files.remove(&name));
+        let image = self.files.entry(path.to_owned()).or_default();
+        image.file = Some(file);
+        if let Some(moved) = moved {
+            // Without anything in it, where none of that was durable.
+            let durable = Some(moved.durable.unwrap_or_default());
+            image.pending.push(Change::Moved { durable });
+            image.pending.extend(moved.pending);
+        }
+    }
+
+    /// All changes of the file are durable now. If that takes a change of a name or of a length, then
+    /// every earlier change of any name is durable, too.
     pub fn synced(&mut self, path: &str) {
-        for (name, image) in &mut self.files {
-            let durable = if name == path {
-                image.pending.len()
-            } else {
-                let removal = |change: &Change| matches!(change, Change::Delete);
-                let last = image.pending.iter().rposition(removal);
-                last.map_or(0, |index| index + 1)
-            };
-            for change in image.pending.drain(..durable).collect::<Vec<_>>() {
-                image.apply(change);
-            }
+        if let Some(image) = self.files.get_mut(path)
+            && !image.sync_all()
+        {
+            return;
+        }
+        for image in self.files.values_mut() {
+            let last = image.pending.iter().rposition(Change::is_of_name);
+            image.sync(last.map_or(0, |index| index + 1));
         }
     }
 
@@ -108,6 +153,21 @@ impl Disk {
 }
 
 impl Image {
+    /// Makes all changes durable; tells whether the file system had to write more than content.
+    fn sync_all(&mut self) -> bool {
+        let len = self.durable.as_ref().map(Vec::len);
+        let names = self.pending.iter().any(Change::is_of_name);
+        self.sync(self.pending.len());
+        names || len != self.durable.as_ref().map(Vec::len)
+    }
+
+    /// Makes the first `count` changes durable.
+    fn sync(&mut self, count: usize) {
+        for change in self.pending.drain(..count).collect::<Vec<_>>() {
+            self.apply(change);
+        }
+    }
+
     fn apply(&mut self, change: Change) {
         match change {
             Change::Write { at, bytes } => {
@@ -120,6 +180,7 @@ impl Image {
             }
             Change::Truncate { len } => self.durable.get_or_insert_default().resize(len, 0),
             Change::Delete => self.durable = None,
+            Change::Moved { durable } => self.durable = durable,
         }
     }
 
@@ -136,6 +197,10 @@ impl Image {
                 _ => rng.chance(500),
             };
             if !survives {
+                if change.is_of_name() {
+                    // What comes after it was done to a file that has no name then.
+                    break;
+                }
                 continue;
             }
             match change {
@@ -149,9 +214,10 @@ impl Image {
                         }
                     }
                 }
-                whole @ (Change::Write { .. } | Change::Truncate { .. } | Change::Delete) => {
-                    self.apply(whole);
-                }
+                whole @ (Change::Write { .. }
+                | Change::Truncate { .. }
+                | Change::Delete
+                | Change::Moved { .. }) => self.apply(whole),
             }
         }
     }

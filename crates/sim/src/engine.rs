@@ -26,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     engine::inhabitant::{Home, inhabit},
     plan::StormKind,
-    sabotage::Sabotage,
     world::{Life, World},
 };
 
@@ -62,13 +61,9 @@ impl Engine {
     }
 
     /// The engine as one host's life sees it.
-    pub fn client(self: &Arc<Self>, life: Arc<Life>, sabotage: Sabotage) -> Arc<dyn Runtime> {
+    pub fn client(self: &Arc<Self>, life: Arc<Life>) -> Arc<dyn Runtime> {
         let engine = Arc::clone(self);
-        Arc::new(Client {
-            engine,
-            life,
-            sabotage,
-        })
+        Arc::new(Client { engine, life })
     }
 
     /// The sessions that have a sandbox now.
@@ -165,7 +160,6 @@ fn mounted(spec: &SandboxSpec, target: &str) -> Utf8PathBuf {
 struct Client {
     engine: Arc<Engine>,
     life: Arc<Life>,
-    sabotage: Sabotage,
 }
 
 impl Client {
@@ -268,7 +262,7 @@ impl Runtime for Client {
 
     async fn list(&self, install: InstallId) -> Result<Vec<InstanceStatus>, RuntimeError> {
         self.answers().await?;
-        if self.sabotage.hides_sandboxes() {
+        if self.engine.world.sabotage.hides_sandboxes() {
             return Ok(Vec::new());
         }
         self.engine.fake.list(install).await

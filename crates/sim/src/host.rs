@@ -31,7 +31,6 @@ use crate::{
     plan::{BLIND, DEDUPES},
     platform::{Platform, adapter::Adapter},
     random::Rng,
-    sabotage::Sabotage,
     time::{SeededEntropy, VirtualClock},
     vfs::{Role, as_role},
     world::{Life, World},
@@ -49,8 +48,6 @@ pub struct Ground {
     pub platform: Arc<Platform>,
     /// What runs sandboxes.
     pub engine: Arc<Engine>,
-    /// What is broken on purpose.
-    pub sabotage: Sabotage,
 }
 
 /// How far a host has come.
@@ -254,7 +251,7 @@ async fn begin(
     let pace: Arc<dyn Pace> = Arc::new(OneByOne::new(world, &life));
     let parts = Parts {
         runner: runner_path(world),
-        runtimes: vec![ground.engine.client(life, ground.sabotage)],
+        runtimes: vec![ground.engine.client(life)],
         default_runtime: RuntimeKind::Sandbox,
         channels,
         pace: Some(pace),
@@ -275,7 +272,6 @@ fn instance(
         Arc::clone(life),
         name,
         Arc::clone(clock),
-        ground.sabotage,
     ));
     Instance {
         adapter,

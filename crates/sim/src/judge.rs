@@ -41,9 +41,9 @@ impl Judge {
     }
 
     /// A host has died, and nobody has the database open.
-    pub(crate) fn host_died(&mut self, sabotage: Sabotage) {
+    pub(crate) fn host_died(&mut self) {
         self.unowned.clear();
-        if sabotage == Sabotage::NoAttemptRow {
+        if self.world.sabotage == Sabotage::NoAttemptRow {
             Records::forget_open_attempts(&self.world);
         }
     }

@@ -28,7 +28,7 @@ const REPLAYS: u32 = 20;
 #[derive(Debug, Parser)]
 struct Args {
     /// Runs this seed alone, again until it fails or often enough, and shows its record.
-    #[arg(long, conflicts_with_all = ["seeds", "steps"])]
+    #[arg(long, conflicts_with_all = ["seeds", "steps", "power"])]
     seed: Option<u64>,
     /// Runs these seeds, e.g. 0..300.
     #[arg(long, value_parser = range)]
@@ -39,11 +39,17 @@ struct Args {
     /// Runs ten messages over two conversations with a death at each step in turn.
     #[arg(long)]
     steps: bool,
-    /// With `--steps`: only each so-manieth step.
+    /// The same with a power cut at each step in turn.
+    #[arg(long)]
+    power: bool,
+    /// With `--steps` or `--power`: only each so-manieth step.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     stride: u64,
-    /// With `--steps`: only this step, and its record.
-    #[arg(long, requires = "steps")]
+    /// With `--power`: what chance leaves on the disk is drawn from this.
+    #[arg(long, default_value_t = 0)]
+    chance: u64,
+    /// With `--steps` or `--power`: only this step, and its record.
+    #[arg(long)]
     at: Option<u64>,
     /// How many simulations run at once.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
@@ -75,13 +81,12 @@ fn main() -> Result<ExitCode> {
         return replay(&Plan::of(seed));
     }
     if let Some(at) = args.at {
-        return replay(&Plan::fixed(Some(Kill {
-            at,
-            whom: Whom::Actor,
-        })));
+        ensure!(args.steps || args.power, "--at needs --steps or --power");
+        let whom = if args.power { Whom::Power } else { Whom::Actor };
+        return replay(&dying(Kill { at, whom }, args.chance));
     }
     let mut good = true;
-    if args.steps {
+    if args.steps || args.power {
         good &= every_step(&args)?;
     }
     if let Some(count) = args.fresh {
@@ -115,12 +120,28 @@ fn every_step(args: &Args) -> Result<bool> {
     show_if_bad(&quiet)?;
     ensure!(quiet.violations.is_empty(), "it fails without a death");
     let stride = usize::try_from(args.stride).context("a stride too long")?;
-    let plans = (1..=quiet.steps).step_by(stride).map(|at| {
-        let whom = Whom::Actor;
-        Plan::fixed(Some(Kill { at, whom }))
-    });
-    let what = format!("a death at each of {} steps", quiet.steps);
-    all(&what, plans, args.jobs)
+    let mut good = true;
+    for (wanted, whom, what) in [
+        (args.steps, Whom::Actor, "a death"),
+        (args.power, Whom::Power, "a power cut"),
+    ] {
+        if wanted {
+            let steps = (1..=quiet.steps).step_by(stride);
+            let plans = steps.map(|at| dying(Kill { at, whom }, args.chance));
+            let what = format!("{what} at one of {stride} of {} steps", quiet.steps);
+            good &= all(&what, plans, args.jobs)?;
+        }
+    }
+    Ok(good)
+}
+
+/// The scenario that is always the same, with one death.
+fn dying(kill: Kill, chance: u64) -> Plan {
+    let mut plan = Plan::fixed(Some(kill));
+    if kill.whom == Whom::Power {
+        plan.seed = chance;
+    }
+    plan
 }
 
 /// Runs all plans, and says how many failed.
@@ -196,6 +217,10 @@ fn show_if_bad(outcome: &Outcome) -> Result<bool> {
         writeln!(out, "violation: {violation}")?;
     }
     let how = match outcome.plan.kills.as_slice() {
+        [kill] if outcome.plan.is_fixed && kill.whom == Whom::Power => {
+            let chance = outcome.plan.seed;
+            format!("--power --chance {chance} --at {}", kill.at)
+        }
         [kill] if outcome.plan.is_fixed => format!("--steps --at {}", kill.at),
         _ => format!("--seed {}", outcome.plan.seed),
     };

@@ -170,6 +170,8 @@ pub const DEDUPES: &str = "keyed";
 /// The one on which it is a second message.
 pub const BLIND: &str = "blind";
 
+/// So many seeds of a thousand lose the power.
+const POWER_PER_MILLE: u64 = 400;
 /// How long things go wrong, at the longest.
 const ROUGH_MS: u64 = 60_000;
 
@@ -210,7 +212,7 @@ impl Plan {
             let by = if rng.chance(500) { forth } else { back };
             jumps.push((rng.below(rough), by));
         }
-        Self {
+        let mut plan = Self {
             seed,
             said,
             kills,
@@ -220,7 +222,29 @@ impl Plan {
             sandboxes: rng.between(1, 4),
             calm_at: rough,
             is_fixed: false,
+        };
+        plan.add_power_cuts();
+        plan
+    }
+
+    /// What was thought of last is drawn apart, so that the seeds of before are what they were.
+    fn add_power_cuts(&mut self) {
+        let mut rng = Rng::new(self.seed, 4);
+        let whom = Whom::Power;
+        if !rng.chance(POWER_PER_MILLE) {
+            return;
         }
+        for _ in 0..rng.between(1, 3) {
+            if rng.chance(700) {
+                let at = rng.between(1, 4_000);
+                self.kills.push(Kill { at, whom });
+            } else {
+                let at = rng.below(self.calm_at);
+                self.deaths.push(Death { at, whom });
+            }
+        }
+        self.kills.sort_by_key(|kill| kill.at);
+        self.deaths.sort_by_key(|death| death.at);
     }
 
     /// Ten messages over two conversations, and nothing goes wrong but `kill`.

@@ -90,10 +90,10 @@ fn try_run(plan: &Plan, sabotage: Sabotage) -> io::Result<Outcome> {
     };
     let dir = Utf8PathBuf::from_path_buf(folder.path().canonicalize()?)
         .map_err(|_path| io::Error::from(io::ErrorKind::InvalidFilename))?;
-    let world = World::new(dir, plan.clone());
+    let world = World::new(dir, plan.clone(), sabotage);
     vfs::watch(&world);
     furnish(&world)?;
-    let mut run = Run::new(world, sabotage)?;
+    let mut run = Run::new(world)?;
     run.live()?;
     Ok(run.end())
 }
@@ -114,7 +114,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(world: Arc<World>, sabotage: Sabotage) -> io::Result<Self> {
+    fn new(world: Arc<World>) -> io::Result<Self> {
         let outside = Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -142,7 +142,6 @@ impl Run {
                 world,
                 platform,
                 engine,
-                sabotage,
             },
             outside,
             began,
@@ -242,7 +241,7 @@ impl Run {
                 None => world.note(format_args!("the host is dead")),
             }
             self.restart_at = world.now_ms() + self.rng.between(1, 2_000);
-            self.judge.host_died(self.ground.sabotage);
+            self.judge.host_died();
         }
         if self.ground.world.take_power_cut() {
             let now = self.world().now_ms();
@@ -251,6 +250,7 @@ impl Run {
             self.ground.engine.forget_all();
             self.world().reboot();
             self.world().note(format_args!("the power is cut"));
+            self.restart_at = now + self.rng.between(1, 2_000);
             let lost = self.ground.world.disk().cut(&mut self.rng)?;
             for (path, what) in lost {
                 let short = path.trim_start_matches(self.world().dir.as_str());

@@ -8,6 +8,7 @@ mod shim;
 
 use std::{
     cell::RefCell,
+    os::unix::fs::MetadataExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -100,6 +101,17 @@ impl Tag {
             life,
             path: path.to_owned(),
         })
+    }
+
+    /// Tells the disk which file the name stands for: who moves files does not tell SQLite. Journals
+    /// are not moved, and a number that was one's may be the next one's.
+    fn look_at_name(&self) {
+        if !self.path.ends_with("-journal")
+            && !self.path.ends_with("-wal")
+            && let Ok(found) = std::fs::metadata(&self.path)
+        {
+            self.world.disk().opened(&self.path, found.ino());
+        }
     }
 
     /// The path from the world's folder on, for the record; ids of sessions are shortened.

@@ -17,6 +17,7 @@ use crate::{
     disk::Disk,
     plan::{Kill, Plan, Storm, StormKind, Whom},
     random::{Rng, mix, of_text},
+    sabotage::Sabotage,
 };
 
 /// The most lines of the record that are kept.
@@ -85,6 +86,8 @@ pub struct World {
     pub dir: Utf8PathBuf,
     /// The plan.
     pub plan: Plan,
+    /// What is broken on purpose.
+    pub sabotage: Sabotage,
     /// What is durable.
     pub disk: Mutex<Disk>,
     origin: Instant,
@@ -123,7 +126,7 @@ impl fmt::Debug for World {
 impl World {
     /// A world below `dir` in which nothing has happened.
     #[expect(clippy::disallowed_methods, reason = "only the origin of virtual time")]
-    pub fn new(dir: Utf8PathBuf, plan: Plan) -> Arc<Self> {
+    pub fn new(dir: Utf8PathBuf, plan: Plan, sabotage: Sabotage) -> Arc<Self> {
         Arc::new(Self {
             disk: Mutex::new(Disk::new(plan.cuts_power())),
             origin: Instant::now(),
@@ -147,6 +150,7 @@ impl World {
             files_changed: Condvar::new(),
             dir,
             plan,
+            sabotage,
         })
     }
 

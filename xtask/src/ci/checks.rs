@@ -18,9 +18,9 @@ const HOST: &str = "anchorhold-host";
 const SIM_SEEDS: &str = "0..300";
 /// How many are simulated that nobody has chosen; they are printed.
 const SIM_FRESH: &str = "20";
-/// Each so-manieth step is the last one of its process in the scenario with a death at each: all of
-/// them take more than twice as long on two cores as all seeds together.
-const SIM_STRIDE: &str = "3";
+/// Each so-manieth step is the last one of its process, or of all, in the scenario with a death or a
+/// power cut at each: all of them take several times as long on two cores as all seeds together.
+const SIM_STRIDE: &str = "6";
 /// What the features of channels are built from.
 const CHANNEL_PREFIX: &str = "anchorhold-channel-";
 /// The product is built from fewer packages than this, all platforms counted.
@@ -77,16 +77,17 @@ fn channel_features(host: &Package) -> Vec<&str> {
         .collect()
 }
 
-/// The simulator: fixed seeds, some that nobody has chosen, and a death at each step in turn.
+/// The simulator: fixed seeds, some that nobody has chosen, a death and a power cut at each step in
+/// turn.
 pub(super) fn sim(workspace: &Workspace, console: &Console) -> Result<String> {
     let sh = workspace.shell()?;
     let (seeds, fresh, stride) = (SIM_SEEDS, SIM_FRESH, SIM_STRIDE);
     console.run(cmd!(
         sh,
-        "cargo run --locked --package anchorhold-sim -- --seeds {seeds} --fresh {fresh} --steps --stride {stride}"
+        "cargo run --locked --package anchorhold-sim -- --seeds {seeds} --fresh {fresh} --steps --power --stride {stride}"
     ))?;
     Ok(format!(
-        "seeds {seeds}, {fresh} fresh, a death at one step of {stride}"
+        "seeds {seeds}, {fresh} fresh, a death and a power cut at one step of {stride}"
     ))
 }
 

@@ -66,12 +66,51 @@ fn a_removal_may_not_have_happened() {
 }
 
 #[test]
-fn a_removal_is_durable_with_the_next_sync_of_any_file() {
+fn a_removal_is_durable_with_the_next_sync_that_writes_a_name_or_a_length() {
+    let after = |len: usize| {
+        after_cut(|disk, path| {
+            let other = format!("{path}-other");
+            disk.wrote(&other, 0, b"b");
+            disk.synced(&other);
+            disk.wrote(path, 0, b"a");
+            disk.synced(path);
+            disk.deleted(path, false);
+            disk.wrote(&other, 0, &b"bbb"[..len]);
+            disk.synced(&other);
+        })
+    };
+    assert_eq!(after(3), [None]);
+    assert_eq!(after(1), [None, Some(b"a".to_vec())]);
+}
+
+#[test]
+fn what_is_written_after_a_removal_is_not_in_the_old_file() {
     let found = after_cut(|disk, path| {
-        disk.wrote(path, 0, b"a");
+        disk.wrote(path, 0, b"old");
         disk.synced(path);
         disk.deleted(path, false);
-        disk.synced("another");
+        disk.wrote(path, 0, b"n");
     });
-    assert_eq!(found, [None]);
+    assert_eq!(found, [None, Some(b"n".to_vec()), Some(b"old".to_vec())]);
+}
+
+#[test]
+fn a_move_may_not_have_happened_and_takes_what_is_durable_along() {
+    let moved = |synced: bool| {
+        after_cut(|disk, path| {
+            let before = format!("{path}-before");
+            disk.opened(path, 1);
+            disk.wrote(path, 0, b"old");
+            disk.synced(path);
+            disk.opened(&before, 2);
+            disk.wrote(&before, 0, b"new");
+            if synced {
+                disk.synced(&before);
+            }
+            disk.opened(path, 2);
+        })
+    };
+    let (old, new) = (Some(b"old".to_vec()), Some(b"new".to_vec()));
+    assert_eq!(moved(true), [new.clone(), old.clone()]);
+    assert_eq!(moved(false), [Some(Vec::new()), new, old]);
 }

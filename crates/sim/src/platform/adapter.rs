@@ -18,7 +18,6 @@ use tokio::time::sleep;
 use super::{Platform, event};
 use crate::{
     plan::{DEDUPES, Said, StormKind},
-    sabotage::Sabotage,
     world::{Life, World},
 };
 
@@ -37,7 +36,6 @@ pub struct Adapter {
     channel: ChannelName,
     caps: ChannelCaps,
     clock: Arc<dyn Clock>,
-    sabotage: Sabotage,
 }
 
 impl fmt::Debug for Adapter {
@@ -55,7 +53,6 @@ impl Adapter {
         life: Arc<Life>,
         channel: ChannelName,
         clock: Arc<dyn Clock>,
-        sabotage: Sabotage,
     ) -> Self {
         let caps = caps(channel.as_str() == DEDUPES);
         Self {
@@ -65,7 +62,6 @@ impl Adapter {
             channel,
             caps,
             clock,
-            sabotage,
         }
     }
 
@@ -92,7 +88,7 @@ impl Adapter {
                 .violation(format_args!("m{number} can't be said"));
             return sleep(OFFER_AGAIN).await;
         };
-        if self.step(format!("m{number} offered")).await && self.sabotage.acks_at_once() {
+        if self.step(format!("m{number} offered")).await && self.world.sabotage.acks_at_once() {
             self.platform.acknowledge(number);
         }
         let taken = cx.inbox.deliver(event).await;
@@ -100,7 +96,7 @@ impl Adapter {
             Ok(accepted) => {
                 self.step(format!("m{number} acknowledged: {accepted:?}"))
                     .await;
-                if !self.sabotage.acks_at_once() {
+                if !self.world.sabotage.acks_at_once() {
                     self.platform.acknowledge(number);
                 }
                 cx.health.inbound();

@@ -109,6 +109,41 @@ fn a_sandbox_of_an_earlier_generation_that_lives_on_is_found() {
     );
 }
 
+/// What was shown was on record only until the power went: the agent was asked anew, and its answer
+/// had another number where a message had come meanwhile, so that the platform could not know it.
+#[test]
+fn an_answer_comes_once_when_the_power_goes_after_it() {
+    for chance in 0..3 {
+        let quiet = run(
+            &Plan {
+                seed: chance,
+                ..Plan::fixed(None)
+            },
+            Sabotage::None,
+        );
+        let taken = quiet.record.iter().filter(|line| line.contains(": taken "));
+        let steps: Vec<u64> = taken.filter_map(|line| step_of(line)).collect();
+        assert!(steps.len() > 10);
+        for plan in power_cuts(steps.into_iter().map(|step| step + 2), chance) {
+            let found = run(&plan, Sabotage::None).violations;
+            assert_eq!(
+                (chance, &plan.kills, found),
+                (chance, &plan.kills, Vec::new())
+            );
+        }
+    }
+}
+
+fn power_cuts(steps: impl Iterator<Item = u64>, chance: u64) -> impl Iterator<Item = Plan> {
+    steps.map(move |at| {
+        let whom = Whom::Power;
+        Plan {
+            seed: chance,
+            ..Plan::fixed(Some(Kill { at, whom }))
+        }
+    })
+}
+
 #[test]
 fn hash_maps_are_the_same_in_each_run() {
     assert!(crate::fate::is_sealed());

@@ -148,6 +148,7 @@ unsafe extern "C" fn open(
         }
         if let Some(tag) = tag {
             tag.world.file_opened(&tag.life);
+            tag.look_at_name();
             (*file.cast::<File>()).tag = Box::into_raw(Box::new(tag));
         }
         (*file).pMethods = &raw const METHODS;
