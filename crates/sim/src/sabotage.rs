@@ -12,11 +12,17 @@ pub enum Sabotage {
     NoAttemptRow,
     /// What a sandbox of an earlier generation does is taken for the present one's.
     NoGenerationCheck,
+    /// What is committed to the central database is not durable when it is acknowledged.
+    NoDurableCommit,
 }
 
 impl Sabotage {
     pub(crate) fn acks_at_once(self) -> bool {
         self == Self::AckBeforePersist
+    }
+
+    pub(crate) fn forgets_log(self) -> bool {
+        self == Self::NoDurableCommit
     }
 
     pub(crate) fn hides_sandboxes(self) -> bool {

@@ -145,6 +145,15 @@ fn power_cuts(steps: impl Iterator<Item = u64>, chance: u64) -> impl Iterator<It
 }
 
 #[test]
+fn a_commit_that_the_disk_does_not_keep_is_found() {
+    finds(
+        Sabotage::NoDurableCommit,
+        power_cuts((300..1_500).step_by(40), 0),
+        "on record 0 times",
+    );
+}
+
+#[test]
 fn hash_maps_are_the_same_in_each_run() {
     assert!(crate::fate::is_sealed());
 }

@@ -230,7 +230,9 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     match unsafe { tag(file) } {
         // What a simulation's disk holds is kept beside it, so the real one can be spared.
         Some(tag) => {
-            tag.world.disk().synced(&tag.path);
+            if !tag.is_never_durable() {
+                tag.world.disk().synced(&tag.path);
+            }
             ffi::SQLITE_OK
         }
         None => pass!(file, xSync, flags),
