@@ -219,6 +219,17 @@ impl Feed {
         any
     }
 
+    /// These sessions' files say what is on record no more: they are made anew.
+    pub fn renew(&self, sessions: Vec<SessionId>) {
+        let mut state = self.state();
+        for session in sessions {
+            state.lost.insert(session);
+            let slot = state.slots.entry(session).or_default();
+            slot.forget();
+            self.work_on(session, slot);
+        }
+    }
+
     /// Waits until everything that is in the journal for a session is in its file, and the file is
     /// one to be believed.
     pub async fn settle(&self, session: SessionId) -> Result<(), FeedError> {

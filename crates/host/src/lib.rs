@@ -31,6 +31,7 @@ pub mod sandboxes;
 pub mod settle;
 pub mod sweep;
 pub mod wake;
+pub mod wall;
 pub mod watch;
 
 pub mod acts;

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 
 use crate::{
     base::Base, feed::Feed, live::Ending, report::report, retention::Retention,
-    sandboxes::Sandboxes, wake::Wake,
+    sandboxes::Sandboxes, wake::Wake, wall::Wall,
 };
 
 /// How often sandboxes are looked after that work: what they don't do is seen in time.
@@ -55,6 +55,7 @@ pub struct Sweep {
     sandboxes: Arc<Sandboxes>,
     retention: Retention,
     feed: Feed,
+    wall: Wall,
     nudge: Arc<Notify>,
 }
 
@@ -64,6 +65,7 @@ impl Sweep {
         base: Base,
         lifecycle: Lifecycle,
         (wake, sandboxes, retention, feed): (Wake, Arc<Sandboxes>, Retention, Feed),
+        wall: Wall,
         nudge: Arc<Notify>,
     ) -> Self {
         Self {
@@ -73,15 +75,20 @@ impl Sweep {
             sandboxes,
             retention,
             feed,
+            wall,
             nudge,
         }
     }
 
     /// Sweeps until shutdown.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let mut chores_at = self.base.mono();
         let mut all_at = chores_at;
         loop {
+            match self.wall.look().await {
+                Ok(sessions) => self.feed.renew(sessions),
+                Err(failure) => error!(error = %report(&failure), "plans wait for a clock"),
+            }
             let all = self.base.mono() >= all_at;
             if all {
                 all_at = self.base.mono() + IDLE_EVERY;

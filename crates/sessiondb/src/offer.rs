@@ -67,8 +67,12 @@ enum Look {
 enum Standing {
     /// Nobody has taken it, or a sandbox that is gone.
     Waits,
-    /// Its provider failed; before this time it is not tried again.
-    Later(Timestamp),
+    /// Its provider failed; before `until` it is not tried again.
+    Later {
+        /// When that was written down.
+        at: Timestamp,
+        until: Timestamp,
+    },
     /// This very sandbox has taken it.
     Taken,
     /// It has ended.
@@ -178,7 +182,7 @@ impl RunnerSide {
                 continue;
             };
             match self.standing(seq)?.0 {
-                Standing::Later(_) => stopped.push(seq),
+                Standing::Later { .. } => stopped.push(seq),
                 Standing::Waits | Standing::Taken if tried => stopped.push(seq),
                 Standing::Waits | Standing::Taken | Standing::Ended => {}
             }
@@ -222,13 +226,14 @@ impl RunnerSide {
             match (standing, look) {
                 (Standing::Ended, _) | (Standing::Taken, Look::FollowUps) => continue,
                 // It has a turn of its own, or of its own kind.
-                (Standing::Later(_), Look::FollowUps) => break,
-                (Standing::Waits, _) | (Standing::Taken | Standing::Later(_), Look::Next) => {}
+                (Standing::Later { .. }, Look::FollowUps) => break,
+                (Standing::Waits, _) | (Standing::Taken | Standing::Later { .. }, Look::Next) => {}
             }
             let due = Timestamp::from_millisecond(row.get(3).map_err(&failed)?).unwrap_or(now);
             let due = match standing {
-                Standing::Later(until) => due.max(until),
-                Standing::Waits | Standing::Taken | Standing::Ended => due,
+                // What was written in the future was written before the clock was set back.
+                Standing::Later { at, until } if at <= now => due.max(until),
+                Standing::Later { .. } | Standing::Waits | Standing::Taken | Standing::Ended => due,
             };
             if due > now {
                 offer.next_due = Some(due);
@@ -268,7 +273,7 @@ impl RunnerSide {
         let found = self
             .outbound
             .prepare_cached(
-                "SELECT state, generation, coalesce(failures, 0), coalesce(until_at, 0)
+                "SELECT state, generation, coalesce(failures, 0), coalesce(until_at, 0), at
                  FROM handled WHERE seq = ?1",
             )
             .and_then(|mut statement| {
@@ -276,9 +281,10 @@ impl RunnerSide {
                     let standing = match row.get_ref(0)?.as_str()? {
                         "claimed" if row.get::<_, u32>(1)? == self.generation.0 => Standing::Taken,
                         "claimed" => Standing::Waits,
-                        "later" => Standing::Later(
-                            Timestamp::from_millisecond(row.get(3)?).unwrap_or_default(),
-                        ),
+                        "later" => Standing::Later {
+                            at: Timestamp::from_millisecond(row.get(4)?).unwrap_or_default(),
+                            until: Timestamp::from_millisecond(row.get(3)?).unwrap_or_default(),
+                        },
                         _ => Standing::Ended,
                     };
                     Ok((standing, row.get::<_, u32>(2)?))

@@ -64,6 +64,8 @@ pub enum End {
     Well,
     /// With a failure that the person is told of.
     Failed,
+    /// With its answer, after its provider has failed twice.
+    Waits,
     /// With the death of its process, each time it is tried.
     Exit,
 }
@@ -172,6 +174,8 @@ pub const BLIND: &str = "blind";
 
 /// So many seeds of a thousand lose the power.
 const POWER_PER_MILLE: u64 = 400;
+/// And in so many the clock is set back by weeks.
+const JUMP_PER_MILLE: u64 = 150;
 /// How long things go wrong, at the longest.
 const ROUGH_MS: u64 = 60_000;
 
@@ -206,7 +210,6 @@ impl Plan {
         let storms = (0..rng.below(6)).map(|_| storm(&mut rng, rough)).collect();
         let mut jumps = Vec::new();
         if rng.chance(250) {
-            // Back by no more than what a retry may wait: see `docs/simulation.md`.
             let forth = i64::try_from(rng.between(1, 30 * 24)).unwrap_or(1) * 3_600_000;
             let back = -i64::try_from(rng.between(100, 60_000)).unwrap_or(0);
             let by = if rng.chance(500) { forth } else { back };
@@ -224,6 +227,7 @@ impl Plan {
             is_fixed: false,
         };
         plan.add_power_cuts();
+        plan.add_jumps();
         plan
     }
 
@@ -245,6 +249,16 @@ impl Plan {
         }
         self.kills.sort_by_key(|kill| kill.at);
         self.deaths.sort_by_key(|death| death.at);
+    }
+
+    /// A clock that is weeks ahead and put right, and one that is put right and was not wrong.
+    fn add_jumps(&mut self) {
+        let mut rng = Rng::new(self.seed, 5);
+        if rng.chance(JUMP_PER_MILLE) {
+            let by = i64::try_from(rng.between(1, 8 * 7 * 24)).unwrap_or(1) * 3_600_000;
+            self.jumps.push((rng.below(self.calm_at), -by));
+            self.jumps.sort_unstable();
+        }
     }
 
     /// Ten messages over two conversations, and nothing goes wrong but `kill`.
@@ -302,6 +316,7 @@ fn said(rng: &mut Rng, rough: u64) -> Vec<Said> {
             let end = match rng.below(20) {
                 0 => End::Failed,
                 1 => End::Exit,
+                2 => End::Waits,
                 _ => End::Well,
             };
             Said {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, future::pending, time::Duration};
 use anchorhold_agent_runner::provider::{
     AgentProvider, ProviderCaps, Turn, TurnError, TurnIo, TurnOutcome,
 };
+use anchorhold_core::turn_failure::FailureClass;
 use anchorhold_sessiondb::{Emit, Inbound, InboundRow, Outbound, Seq};
 use async_trait::async_trait;
 use tokio::time::sleep;
@@ -18,11 +19,16 @@ const CAPS: ProviderCaps = ProviderCaps {
     follow_ups: true,
 };
 
+/// How often the provider of [`End::Waits`] fails, and how long it wants to be left alone then.
+const PROVIDER_FAILS: u32 = 2;
+const PROVIDER_WAIT: Duration = Duration::from_secs(4);
+
 /// The text of a message that asks for `task`.
 pub fn text(number: u32, task: &Task) -> String {
     let end = match task.end {
         End::Well => "well",
         End::Failed => "failed",
+        End::Waits => "waits",
         End::Exit => "exit",
     };
     format!(
@@ -42,6 +48,7 @@ fn task(text: &str) -> Option<(u32, Task)> {
         end: match words.next()? {
             "well" => End::Well,
             "failed" => End::Failed,
+            "waits" => End::Waits,
             "exit" => End::Exit,
             _ => return None,
         },
@@ -83,6 +90,14 @@ impl Script {
                 return Err(TurnError::Failed { why });
             }
             End::Exit => return Err(TurnError::Exit { code: 3 }),
+            End::Waits if row.failures < PROVIDER_FAILS => {
+                return Err(TurnError::Provider {
+                    class: FailureClass::RateLimited,
+                    after: Some(PROVIDER_WAIT),
+                    detail: "asked too often".to_owned(),
+                });
+            }
+            End::Waits => {}
         }
         let words = words(number, &task);
         let each = usize::try_from(task.words).unwrap_or(1).max(1);

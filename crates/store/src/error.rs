@@ -240,6 +240,8 @@ operations! {
     Journals {} = "could not find sessions whose files are to be written";
     /// See [`crate::Store::note_boot`].
     NoteBoot {} = "could not note that the machine was started anew";
+    /// See [`crate::Store::set_back`].
+    SetBack {} = "could not make up for a clock that was set back";
     /// See [`crate::Store::note_reply`].
     NoteReply { session: SessionId } = "could not note a reply to session {session}";
     /// See [`crate::Store::heard_by`].

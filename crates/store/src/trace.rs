@@ -188,6 +188,11 @@ pub enum Event {
         /// Its version.
         version: String,
     },
+    /// The wall clock was found to be set back.
+    SetBack {
+        /// What it would have said.
+        was: Timestamp,
+    },
 }
 
 /// What an event is about.
@@ -222,6 +227,7 @@ impl Event {
             Self::PutOff { .. } => "put_off",
             Self::SentAgain => "sent_again",
             Self::Host { .. } => "host",
+            Self::SetBack { .. } => "set_back",
         }
     }
 
@@ -259,7 +265,8 @@ impl Event {
             | Self::Starting { .. }
             | Self::TakenOver { .. }
             | Self::SentAgain
-            | Self::Host { .. } => {}
+            | Self::Host { .. }
+            | Self::SetBack { .. } => {}
         }
         self
     }

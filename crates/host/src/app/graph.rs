@@ -56,6 +56,7 @@ use crate::{
     supervise::supervise,
     sweep::Sweep,
     wake::Wake,
+    wall::Wall,
 };
 
 /// Who sandboxes of a host that is root run as: nobody else's user on a Debian machine.
@@ -152,6 +153,7 @@ struct Ground {
     rings: Rings,
     fixed: Fixed,
     listener: UnixListener,
+    wall: Wall,
 }
 
 impl Ground {
@@ -191,6 +193,9 @@ impl Ground {
         if base.store.note_boot(world.boot.as_deref()).await? {
             info!("the machine was started anew: sessions' files are made anew when they are used");
         }
+        let mut wall = Wall::begin(base.clone()).await?;
+        // Their files are made anew when they are used, as after another start of the machine.
+        drop(wall.look().await?);
         let desired = settings::desired(config, || base.seed());
         let done = base.store.reconcile_file(&desired, now).await?;
         info!(?done, "configuration taken over");
@@ -209,6 +214,7 @@ impl Ground {
             rings,
             fixed,
             listener,
+            wall,
         })
     }
 }
@@ -227,6 +233,7 @@ impl Graph {
             rings,
             fixed,
             listener,
+            wall,
         } = Ground::lay(world, config, dirs, &outside).await?;
 
         let (tasks, stages) = (TaskTracker::new(), CancellationToken::new());
@@ -287,13 +294,13 @@ impl Graph {
             graph.start_channel(name, instance);
         }
         graph.deliver.settle_interrupted().await?;
-        graph.start_stages(wake, (admin, ends), (listener, rings));
+        graph.start_stages((wake, wall), (admin, ends), (listener, rings));
         Ok(graph)
     }
 
     fn start_stages(
         &self,
-        wake: Wake,
+        (wake, wall): (Wake, Wall),
         (admin, ends): (Admin, Ends),
         (listener, rings): (UnixListener, Rings),
     ) {
@@ -309,6 +316,7 @@ impl Graph {
             self.base.clone(),
             self.lifecycle.clone(),
             parts,
+            wall,
             Arc::clone(&self.sweep_nudge),
         );
         let control = Control {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anchorhold_core::{
     entity::{MessageStatus, SessionKey},
     ids::{OutboundId, SessionId},
-    turn_failure::{OnRecord, Past, needs_a_person, on_record},
+    turn_failure::{LONGEST_WAIT, OnRecord, Past, needs_a_person, on_record},
 };
 use anchorhold_sessiondb::{Seq, Trouble};
 use anchorhold_store::{pull::WaitingMessage, work::Message};
@@ -18,6 +18,8 @@ use crate::{
     pull::{Pull, PullError},
 };
 
+/// The clocks of both sides of the wall are one, but for what lies between two looks at it.
+const LEEWAY: Duration = Duration::from_secs(10);
 /// The most of what a provider said that is kept, in characters.
 const DETAIL_CHARS: usize = 300;
 
@@ -38,7 +40,14 @@ impl Pull {
         let class = trouble.class;
         // What was in one turn stays together, so all of a session wait for the same time.
         let [.., jitter] = session.uuid().into_bytes();
-        let decided = on_record(class, span(now, until), past, self.patience, jitter);
+        // A wish for longer than anybody waits was made before the clock was set back.
+        let wished = span(now, until);
+        let wait = if wished > LONGEST_WAIT + LEEWAY {
+            Duration::ZERO
+        } else {
+            wished
+        };
+        let decided = on_record(class, wait, past, self.patience, jitter);
         let (wait, tell) = match decided {
             OnRecord::Wait { wait, tell } => (wait, tell),
             OnRecord::GiveUp => {

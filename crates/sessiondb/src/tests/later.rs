@@ -65,6 +65,22 @@ fn what_waits_is_offered_whole_when_its_time_comes() {
     assert_eq!(offered(&mut runner, 9_500), (vec![(6, 0)], None));
 }
 
+#[test]
+fn what_waits_does_not_wait_for_a_clock_that_was_set_back() {
+    let bench = Bench::new();
+    let seq = bench.say("m1", "a");
+    let mut runner = bench.runner(1);
+    runner.claim(&[seq], at(8_000_000)).unwrap();
+    runner
+        .finish(&wait(&[seq], 9_000_000, 1), at(8_000_000))
+        .unwrap();
+    assert_eq!(offered(&mut runner, 8_000_000).0, []);
+    // The host says when; the time that is in the agent's own file is one of another clock.
+    assert_eq!(offered(&mut runner, 5_000).0, [(seq.get(), 1)]);
+    bench.host.reschedule(&[(seq, 0, at(6_000))]).unwrap();
+    assert_eq!(offered(&mut runner, 5_000), (vec![], Some(at(6_000))));
+}
+
 /// Numbers of ends only grow, also where a wait is over before the host has read of it.
 #[test]
 fn what_is_taken_again_is_a_claim_and_ends_anew() {

@@ -1,6 +1,6 @@
 use super::run;
 use crate::{
-    plan::{End, Kill, Plan, Said, Whom},
+    plan::{Death, End, Kill, Plan, Said, Whom},
     sabotage::Sabotage,
 };
 
@@ -131,6 +131,36 @@ fn an_answer_comes_once_when_the_power_goes_after_it() {
                 (chance, &plan.kills, Vec::new())
             );
         }
+    }
+}
+
+/// Seed 53: what was planned waited for a clock that was weeks behind. Sandboxes that were started for
+/// it all the same found nothing to do, and were ended for that, over and over.
+#[test]
+fn nothing_waits_for_a_clock_that_was_set_back_by_weeks() {
+    const WEEKS_MS: i64 = 3 * 7 * 24 * 3_600_000;
+    for (at, dies) in [1_000, 3_000, 6_000]
+        .into_iter()
+        .flat_map(|at| [(at, false), (at, true)])
+    {
+        let mut plan = Plan::fixed(None);
+        plan.calm_at = 7_000;
+        plan.jumps = vec![(at, -WEEKS_MS)];
+        if dies {
+            // Then it is set back while no host runs.
+            let whom = Whom::Host;
+            plan.deaths = vec![Death { at: at - 1, whom }];
+        }
+        for said in &mut plan.said {
+            said.task.end = if said.number % 4 == 0 {
+                End::Waits
+            } else {
+                End::Well
+            };
+        }
+        let outcome = run(&plan, Sabotage::None);
+        assert_eq!((at, dies, outcome.violations), (at, dies, Vec::new()));
+        assert!(outcome.took_ms < 120_000, "{} ms", outcome.took_ms);
     }
 }
 

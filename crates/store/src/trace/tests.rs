@@ -256,6 +256,7 @@ async fn every_event_is_read_back_as_it_was_written() {
         },
         Event::SentAgain,
         Event::Host { version: why() },
+        Event::SetBack { was: at(7) },
     ] {
         let text = to_json(&event).unwrap();
         assert!(

@@ -118,7 +118,9 @@ impl Gathered<'_> {
             | Event::Pulled { .. }
             | Event::Retry { .. }
             | Event::PutOff { .. }
-            | Event::SentAgain => return,
+            | Event::SentAgain
+            // And this is on record for the next host.
+            | Event::SetBack { .. } => return,
         };
         self.steps.push(made);
     }
@@ -300,7 +302,8 @@ fn of_session(happened: &Happened, seq: i64) -> Option<Step> {
         | Event::Released { .. }
         | Event::PutOff { .. }
         | Event::SentAgain
-        | Event::Host { .. } => return None,
+        | Event::Host { .. }
+        | Event::SetBack { .. } => return None,
     })
 }
 
@@ -331,7 +334,8 @@ fn of_delivery(happened: &Happened) -> Option<Step> {
         | Event::Ended { .. }
         | Event::Pulled { .. }
         | Event::Retry { .. }
-        | Event::Host { .. } => None,
+        | Event::Host { .. }
+        | Event::SetBack { .. } => None,
     }
 }
 

@@ -1,0 +1,49 @@
+//! The wall clock may be set back, by a person or by the network's time: what was planned by it would
+//! wait until it has caught up.
+
+use std::time::{Duration, Instant};
+
+use anchorhold_core::ids::SessionId;
+use anchorhold_store::Error as StoreError;
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::base::Base;
+
+/// Clocks are corrected by less than this all the time, and waits may be longer by so much.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// Notices that the wall clock was set back, also while no host ran.
+#[derive(Debug)]
+pub struct Wall {
+    base: Base,
+    /// What it said, or should have said, and when.
+    seen: (Timestamp, Instant),
+}
+
+impl Wall {
+    /// Begins with the latest time that earlier hosts have on record, if it is later than now.
+    pub async fn begin(base: Base) -> Result<Self, StoreError> {
+        let latest = base.store.latest_noted().await?;
+        let (now, mono) = (base.now(), base.mono());
+        let seen = (latest.unwrap_or(now).max(now), mono);
+        Ok(Self { base, seen })
+    }
+
+    /// Looks at the clock. If it was set back since it was last looked at, plans are made up for it;
+    /// gives the sessions whose files have to be made anew then. After an error the next look does
+    /// the same again.
+    pub async fn look(&mut self) -> Result<Vec<SessionId>, StoreError> {
+        let (now, mono) = (self.base.now(), self.base.mono());
+        let (seen, at) = self.seen;
+        let went_by = mono.saturating_duration_since(at);
+        let should_be = seen.saturating_add(went_by).unwrap_or(seen);
+        let mut distrusted = Vec::new();
+        if should_be > now.saturating_add(TOLERANCE).unwrap_or(now) {
+            warn!(was = %should_be, %now, "the clock was set back: what is planned is so much earlier");
+            distrusted = self.base.store.set_back(should_be, now).await?;
+        }
+        self.seen = (now, mono);
+        Ok(distrusted)
+    }
+}
