@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::Engine,
+    judge::Records,
     pace::OneByOne,
     plan::{BLIND, DEDUPES},
     platform::{Platform, adapter::Adapter},
@@ -324,6 +325,11 @@ agent = "helper"
         world.plan.sandboxes
     );
     std::fs::write(config_path(world), text)?;
+    if let Some(database) = &world.plan.found {
+        let path = Records::path(world);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, database)?;
+    }
     // Never run: the engine runs the turn loop itself.
     std::fs::write(runner_path(world), "agent-runner")
 }

@@ -2,14 +2,16 @@
 
 mod records;
 
+pub(crate) use records::Records;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use anchorhold_core::ids::SessionId;
 
 use crate::{
     engine::Engine,
-    judge::records::{Delivery, Message, Records},
-    plan::Said,
+    judge::records::{Delivery, Message},
+    plan::{EARLIER, Said},
     platform::Platform,
     sabotage::Sabotage,
     script,
@@ -96,6 +98,11 @@ impl Judge {
                 .violation(format_args!("the records can't be read"));
             return;
         };
+        if self.world.plan.found.is_some() && !records.has_event(EARLIER) {
+            self.world.violation(format_args!(
+                "what was in the database is not there any more"
+            ));
+        }
         let messages = records.messages();
         let deliveries = records.deliveries();
         for said in &self.world.plan.said {

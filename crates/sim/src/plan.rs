@@ -17,6 +17,10 @@ pub struct Plan {
     pub deaths: Vec<Death>,
     /// When which part of the world is bad.
     pub storms: Vec<Storm>,
+    /// When the disk is full, whoever writes.
+    pub full: Option<Full>,
+    /// The central database that the first host finds, as a file; [`EARLIER`] is on record in it.
+    pub found: Option<Vec<u8>>,
     /// When the wall clock jumps, and by how many milliseconds.
     pub jumps: Vec<(u64, i64)>,
     /// How many sandboxes may run at once.
@@ -101,6 +105,15 @@ pub enum Whom {
     Power,
 }
 
+/// A disk without any room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// From this step on.
+    pub from_step: u64,
+    /// Until this time.
+    pub until: u64,
+}
+
 /// A time in which something goes wrong now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storm {
@@ -167,6 +180,9 @@ impl StormKind {
     ];
 }
 
+/// The platform's id of a message that was taken before the first host began; see [`Plan::found`].
+pub const EARLIER: &str = "earlier";
+
 /// The channel instance on which a second send with the same key is the same message.
 pub const DEDUPES: &str = "keyed";
 /// The one on which it is a second message.
@@ -221,6 +237,8 @@ impl Plan {
             kills,
             deaths,
             storms,
+            full: None,
+            found: None,
             jumps,
             sandboxes: rng.between(1, 4),
             calm_at: rough,
@@ -291,6 +309,8 @@ impl Plan {
             kills: kill.into_iter().collect(),
             deaths: Vec::new(),
             storms: Vec::new(),
+            full: None,
+            found: None,
             jumps: Vec::new(),
             sandboxes: 2,
             calm_at: 1_000,

@@ -158,7 +158,9 @@ impl Tag {
         let storms = |kind| self.world.storms_at(kind, self.short());
         let (kind, code) = match act {
             Act::Read => return Ok(()),
-            Act::Write { .. } if storms(StormKind::Full) => (StormKind::Full, ffi::SQLITE_FULL),
+            Act::Write { .. } if self.world.is_full() || storms(StormKind::Full) => {
+                (StormKind::Full, ffi::SQLITE_FULL)
+            }
             Act::Write { .. } if storms(StormKind::Io) => (StormKind::Io, ffi::SQLITE_IOERR_WRITE),
             Act::Sync if storms(StormKind::Fsync) => (StormKind::Fsync, ffi::SQLITE_IOERR_FSYNC),
             Act::Lock | Act::LockLog if storms(StormKind::Busy) => {

@@ -320,6 +320,13 @@ impl World {
         })
     }
 
+    /// Is there no room at all on the disk?
+    pub fn is_full(&self) -> bool {
+        self.plan
+            .full
+            .is_some_and(|full| self.now_ms() < full.until && self.steps() >= full.from_step)
+    }
+
     /// Does it storm for this one try?
     pub fn storms(&self, kind: StormKind) -> bool {
         self.storm(kind)

@@ -1,11 +1,13 @@
 //! What is on record, read past all layers: the simulator's own thread is nobody's.
 
+use camino::Utf8PathBuf;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use crate::{time::VirtualClock, world::World};
 
 /// The central database, open for reading.
-pub(super) struct Records {
+#[derive(Debug)]
+pub(crate) struct Records {
     connection: Connection,
 }
 
@@ -30,6 +32,11 @@ pub(super) struct Delivery {
 }
 
 impl Records {
+    /// Where the central database is.
+    pub(crate) fn path(world: &World) -> Utf8PathBuf {
+        world.dir.join("data/anchorhold.db")
+    }
+
     /// `None` if there are none yet.
     pub(super) fn open(world: &World) -> Option<Self> {
         let connection = open(world, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -98,6 +105,15 @@ impl Records {
         )
     }
 
+    /// Was the platform's message taken, whatever became of it?
+    pub(super) fn has_event(&self, platform_id: &str) -> bool {
+        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE message_id = ?1)";
+        let found = self
+            .connection
+            .query_row(sql, [platform_id], |row| row.get(0));
+        found.unwrap_or(false)
+    }
+
     fn all<T>(
         &self,
         sql: &str,
@@ -117,6 +133,5 @@ impl Records {
     reason = "the judge reads the central database, and past the stages that it judges"
 )]
 fn open(world: &World, flags: OpenFlags) -> Option<Connection> {
-    let path = world.dir.join("data/anchorhold.db");
-    Connection::open_with_flags(path, flags).ok()
+    Connection::open_with_flags(Records::path(world), flags).ok()
 }

@@ -1,6 +1,8 @@
+mod older;
+
 use super::run;
 use crate::{
-    plan::{Death, End, Kill, Plan, Said, Whom},
+    plan::{Death, End, Full, Kill, Plan, Said, Whom},
     sabotage::Sabotage,
 };
 
@@ -107,6 +109,47 @@ fn a_sandbox_of_an_earlier_generation_that_lives_on_is_found() {
         deaths(700..3_000, 100),
         "two sandboxes",
     );
+}
+
+/// The quiet plan with one message, on a disk that is full from a step on for two seconds.
+fn full(from_step: u64, found: Option<&Vec<u8>>) -> Plan {
+    let mut plan = Plan::fixed(None);
+    plan.said.retain(|said: &Said| said.number == 0);
+    let until = 2_000;
+    plan.full = (from_step > 0).then_some(Full { from_step, until });
+    plan.found = found.cloned();
+    plan
+}
+
+/// How many steps there are until the first message is offered: the start of the host.
+fn steps_of_start(found: Option<&Vec<u8>>) -> u64 {
+    let quiet = run(&full(0, found), Sabotage::None);
+    assert_eq!(quiet.violations, Vec::<String>::new());
+    let offered = quiet.record.iter().find(|line| line.contains("m0 offered"));
+    step_of(offered.unwrap()).unwrap()
+}
+
+#[test]
+fn a_disk_that_is_full_while_a_host_starts_loses_nothing() {
+    for from_step in (1..steps_of_start(None)).step_by(9) {
+        let outcome = run(&full(from_step, None), Sabotage::None);
+        assert_eq!((from_step, outcome.violations), (from_step, Vec::new()));
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_during_a_migration_loses_nothing() {
+    for missing in [1, 3] {
+        let found = older::database(missing);
+        let steps = steps_of_start(Some(&found));
+        let mut starts = 0;
+        for from_step in (1..steps).step_by(7) {
+            let outcome = run(&full(from_step, Some(&found)), Sabotage::None);
+            assert_eq!((from_step, outcome.violations), (from_step, Vec::new()));
+            starts += outcome.hosts;
+        }
+        assert!(starts > steps / 7, "the disk was never in the way");
+    }
 }
 
 /// What was shown was on record only until the power went: the agent was asked anew, and its answer
