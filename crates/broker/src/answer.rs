@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use anchorhold_core::clock::Clock;
+use anchorhold_core::{clock::Clock, way_out::RULE_HEADER};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
@@ -17,9 +17,6 @@ use crate::{
     usage::Usage,
     ways::Model,
 };
-
-/// The header that names the rule of a refusal.
-const RULE: &str = "x-anchorhold-rule";
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -36,7 +33,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
     let mut response = error(status, "refused_by_host", &refusal.to_string());
     response
         .headers_mut()
-        .insert(RULE, HeaderValue::from_static(refusal.rule.name()));
+        .insert(RULE_HEADER, HeaderValue::from_static(refusal.rule.name()));
     response
 }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anchorhold_core::way_out::FETCH_HEADER;
 use hyper::{
     HeaderMap, Request, Response,
     body::Incoming,
@@ -13,7 +14,6 @@ use crate::{
     answer::{Body, Entry, refused, unreachable},
     connect::{NoWay, addresses},
     egress::{Destination, Egress},
-    policy::FETCH_HEADER,
     record::Outcome,
     relay::{Passing, passing},
     server::Line,

@@ -39,18 +39,6 @@ pub use crate::{
     server::{Broker, Parts, RECORDS_LIMIT, Rulebook},
 };
 
-/// Why there can be no broker.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The client for calls to the outside can't be made.
-    #[error("can't make a client for HTTPS")]
-    Client {
-        /// What the client said.
-        #[source]
-        source: reqwest::Error,
-    },
-}
-
 /// An error with all its causes.
 fn report(error: &dyn StdError) -> String {
     let mut text = error.to_string();

@@ -1,18 +1,13 @@
 //! The one decision about a request: what is known of it, and what the session may do, lead to what
 //! is done or to the rule that refuses it. No input or output, no clock.
 
+use anchorhold_core::way_out::{FETCH_PATH, MODEL_PREFIX, ModelApi};
+
 use crate::{
     egress::{Destination, Host},
     refusal::{Refusal, Rule},
-    ways::{Api, Ways},
+    ways::Ways,
 };
-
-/// Below this path is the configured model.
-pub const MODEL_PREFIX: &str = "/model";
-/// Here one page of a listed host is fetched; the header [`FETCH_HEADER`] says which.
-pub const FETCH_PATH: &str = "/fetch";
-/// The URL to fetch.
-pub const FETCH_HEADER: &str = "x-fetch-url";
 
 /// The longest query that is passed on, in bytes.
 const QUERY_LIMIT_BYTES: usize = 128;
@@ -101,10 +96,10 @@ impl CallKind {
     ];
 
     /// The API it belongs to.
-    pub fn api(self) -> Api {
+    pub fn api(self) -> ModelApi {
         match self {
-            Self::Messages | Self::CountTokens => Api::Anthropic,
-            Self::ChatCompletions | Self::Responses => Api::OpenAi,
+            Self::Messages | Self::CountTokens => ModelApi::Anthropic,
+            Self::ChatCompletions | Self::Responses => ModelApi::OpenAi,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Record {
     pub host: String,
     /// The path without its query; empty for a tunnel.
     pub path: String,
+    /// The turn that called the model, by its first message's number, as the inside told it.
+    pub turn: Option<i64>,
     /// The configured model's id, for a call of it.
     pub model: Option<String>,
     /// What became of it.

@@ -2,6 +2,7 @@
 
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
+use anchorhold_core::way_out::ModelApi;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
@@ -24,7 +25,7 @@ use crate::{
     report,
     server::Line,
     usage::Tap,
-    ways::{Api, Model},
+    ways::Model,
 };
 
 /// How long the content of a call may take to arrive.
@@ -85,8 +86,14 @@ pub(crate) async fn call(
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
     let url = format!("{}{}{query}", model.base_url, call.kind.path());
-    let sent = line
-        .client()
+    let client = match line.client() {
+        Ok(client) => client,
+        Err(what) => {
+            entry.outcome(Outcome::Unreachable);
+            return Ok(unreachable(what));
+        }
+    };
+    let sent = client
         .post(url)
         .headers(outward(&head.headers, &model))
         .body(content)
@@ -135,11 +142,11 @@ fn outward(from: &HeaderMap, model: &Model) -> HeaderMap {
         return headers;
     };
     let (name, value) = match model.api {
-        Api::Anthropic => (
+        ModelApi::Anthropic => (
             HeaderName::from_static("x-api-key"),
             key.expose().to_owned(),
         ),
-        Api::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        ModelApi::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
     };
     if let Ok(mut value) = HeaderValue::from_str(&value) {
         value.set_sensitive(true);

@@ -1,11 +1,17 @@
 //! One Unix socket a session, one task a connection, and what bounds them.
 
-use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use anchorhold_core::{clock::Clock, ids::SessionId};
+use anchorhold_core::{clock::Clock, ids::SessionId, way_out::TURN_HEADER};
 use async_trait::async_trait;
 use hyper::{
-    Request, Response, Uri,
+    HeaderMap, Request, Response, Uri,
     body::Incoming,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
     server::conn::http1,
@@ -19,10 +25,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
-    Error,
     answer::{Body, Entry, refused},
     body, fetch,
     policy::{Allowed, Facts, FetchUrl, Target, judge},
@@ -79,7 +84,9 @@ pub struct Broker {
 
 struct Shared {
     parts: Parts,
-    client: Client,
+    /// Made by the first call: its trusted certificates take time and memory that most hosts of
+    /// offline agents never need. `None` if it can't be made.
+    client: OnceLock<Option<Client>>,
 }
 
 impl fmt::Debug for Broker {
@@ -96,23 +103,14 @@ impl fmt::Debug for Parts {
 
 impl Broker {
     /// A broker; nothing is served yet.
-    pub fn new(parts: Parts) -> Result<Self, Error> {
-        let client = || {
-            Client::builder()
-                .no_proxy()
-                .redirect(Policy::none())
-                .connect_timeout(CONNECT_TIME)
-                .read_timeout(SILENCE_TIME)
-                .tcp_nodelay(true)
+    pub fn new(parts: Parts) -> Self {
+        let shared = Shared {
+            parts,
+            client: OnceLock::new(),
         };
-        let client = client().build().or_else(|failure| {
-            // A model on this machine is still of use.
-            warn!(error = %report(&failure), "no certificates to trust, HTTPS will fail");
-            client().tls_certs_only([]).build()
-        });
-        let client = client.map_err(|source| Error::Client { source })?;
-        let shared = Arc::new(Shared { parts, client });
-        Ok(Self { shared })
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Answers on a session's socket until `stop` fires; then its connections end, too.
@@ -159,8 +157,12 @@ impl Line {
         self.session
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.shared.client
+    /// What calls models, or why nothing does.
+    pub(crate) fn client(&self) -> Result<&Client, &'static str> {
+        let client = self.shared.client.get_or_init(client);
+        client
+            .as_ref()
+            .ok_or("the host has no client for HTTPS; its log says why")
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -188,6 +190,24 @@ impl Line {
             Ok(Err(_)) | Err(_) => Err(Rule::TooSlow.refuses("other calls are still being sent")),
         }
     }
+}
+
+fn client() -> Option<Client> {
+    let client = || {
+        Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIME)
+            .read_timeout(SILENCE_TIME)
+            .tcp_nodelay(true)
+    };
+    let made = client().build().or_else(|failure| {
+        // A model on this machine is still of use.
+        warn!(error = %report(&failure), "no certificates to trust, HTTPS will fail");
+        client().tls_certs_only([]).build()
+    });
+    made.map_err(|failure| error!(error = %report(&failure), "no client for HTTPS"))
+        .ok()
 }
 
 async fn connection(line: Arc<Line>, stream: UnixStream, place: OwnedSemaphorePermit) {
@@ -264,6 +284,7 @@ fn begun(line: &Line, request: &Request<Incoming>) -> Record {
         method: bounded(request.method().as_str()),
         host: bounded(authority),
         path: bounded(uri.path()),
+        turn: turn(request.headers()),
         model: None,
         outcome: Outcome::Abandoned,
         sent_bytes: 0,
@@ -272,6 +293,12 @@ fn begun(line: &Line, request: &Request<Incoming>) -> Record {
         cost_micros: None,
         took: Duration::ZERO,
     }
+}
+
+/// The number of a message, if the header has one.
+fn turn(headers: &HeaderMap) -> Option<i64> {
+    let told = headers.get(TURN_HEADER)?.to_str().ok()?;
+    told.parse().ok().filter(|turn| *turn > 0)
 }
 
 fn judge_request(request: &Request<Incoming>, ways: &Ways) -> Result<Allowed, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use anchorhold_core::{clock::Clock, ids::SessionId};
+use anchorhold_core::{clock::Clock, ids::SessionId, way_out::ModelApi};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::{
@@ -18,7 +18,7 @@ use crate::{
     egress::{Egress, Entry},
     refusal::Rule,
     usage::Usage,
-    ways::{Api, Key, Model, Prices, Ways},
+    ways::{Key, Model, Prices, Ways},
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -69,7 +69,7 @@ impl Bench {
             tasks: tasks.clone(),
         });
         let session = SessionId::mint(Timestamp::UNIX_EPOCH, [7; 10]);
-        tasks.spawn(broker.unwrap().serve(session, listener, stop.clone()));
+        tasks.spawn(broker.serve(session, listener, stop.clone()));
         Self {
             session,
             records,
@@ -99,7 +99,7 @@ impl Bench {
     async fn call(&self, content: &str) -> String {
         let len = content.len();
         self.raw(&format!(
-            "POST /model/v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer mine\r\nContent-Length: {len}\r\n\r\n{content}"
+            "POST /model/v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer mine\r\nX-Anchorhold-Turn: 6\r\nContent-Length: {len}\r\n\r\n{content}"
         ))
         .await
     }
@@ -161,7 +161,7 @@ fn ways(address: SocketAddr) -> Ways {
     Ways {
         model: Some(Arc::new(Model {
             id: "m".to_owned(),
-            api: Api::Anthropic,
+            api: ModelApi::Anthropic,
             base_url: format!("http://{address}"),
             key: Some(Key::new(KEY).unwrap()),
             prices: Some(Prices {
@@ -208,6 +208,7 @@ async fn a_call_gets_the_key_outside_and_is_recorded_without_its_content() {
         method: "POST".to_owned(),
         host: address.to_string(),
         path: "/model/v1/messages".to_owned(),
+        turn: Some(6),
         model: Some("m".to_owned()),
         outcome: Outcome::Answered(200),
         sent_bytes: u64::try_from(CALL.len()).unwrap(),

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use anchorhold_core::way_out::ModelApi;
 use hyper::header::HeaderValue;
 
 use crate::{egress::Egress, usage::Usage};
@@ -21,22 +22,13 @@ pub struct Model {
     /// What the provider calls it.
     pub id: String,
     /// How it is spoken to.
-    pub api: Api,
+    pub api: ModelApi,
     /// Where: `https://…` or, for one of this machine or network, `http://…`; no slash at the end.
     pub base_url: String,
     /// What lets the host in; none for a server that asks for nothing.
     pub key: Option<Key>,
     /// What it costs, as far as is known.
     pub prices: Option<Prices>,
-}
-
-/// How a model is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Api {
-    /// The Messages API.
-    Anthropic,
-    /// Chat Completions and Responses.
-    OpenAi,
 }
 
 /// A key. It can't be shown, compared or serialized.

@@ -33,3 +33,4 @@ pub mod sandbox;
 pub mod schedule;
 pub mod slug;
 pub mod turn_failure;
+pub mod way_out;

@@ -10,7 +10,7 @@ fn ways() -> Ways {
     Ways {
         model: Some(Arc::new(Model {
             id: "m".to_owned(),
-            api: Api::Anthropic,
+            api: ModelApi::Anthropic,
             base_url: "https://api.example.org".to_owned(),
             key: None,
             prices: None,
