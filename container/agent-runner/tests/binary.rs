@@ -15,7 +15,8 @@ use anchorhold_core::{
     sandbox::Generation,
 };
 use anchorhold_sessiondb::{
-    Body, Chat, Cursors, HostSide, Inbound, JournalRow, Outbound, Pulled, Seq, Settings, bell,
+    Body, Chat, Cursors, HostSide, Inbound, JournalRow, ModelOptions, Outbound, Pulled, Seq,
+    Settings, bell,
 };
 use camino::Utf8Path;
 use jiff::Timestamp;
@@ -43,6 +44,7 @@ impl Bench {
             agent_name: "Ada".to_owned(),
             provider: "offline".to_owned(),
             model: None,
+            model_options: ModelOptions::default(),
             prompt_messages: 20,
             floor: Cursors::default(),
         };

@@ -77,6 +77,8 @@ pub(crate) const EVERY_COMMAND: &[&str] = &[
     "undo list --all --limit=12",
     "undo restore 7",
     "deadletters list --group=helper --channel=work --all --limit=13",
+    "spend --by=turn --days=7 --group=helper --limit=13",
+    "requests list --group=helper --all --limit=13",
     "deadletters show 7",
     "deadletters retry 7",
     "deadletters retry 7 --even-if-it-arrived",

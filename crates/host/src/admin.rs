@@ -14,6 +14,7 @@ mod lookup;
 mod pair;
 mod reads;
 mod refusal;
+mod spend;
 
 use std::sync::Arc;
 
@@ -161,6 +162,7 @@ impl Admin {
             }
             (Access::Read, "deadletters", "show") => deadletters::show(&lookup).await,
             (Access::Read, "channels", _) => Ok(channels::list(&lookup).await?),
+            (Access::Read, "spend", _) => spend::spend(&lookup).await,
             (Access::Read, "trace", _) => traced(&lookup, caller).await,
             (Access::Read, ..) => reads::read(&lookup).await,
             (Access::Write, "approvals", verb) => self.decide(&lookup, verb).await,

@@ -4,6 +4,7 @@ pub(crate) mod graph;
 pub(crate) mod reload;
 mod runner_binary;
 pub(crate) mod runtimes;
+mod user;
 
 use std::{fmt, sync::Arc, time::Duration};
 

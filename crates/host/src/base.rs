@@ -14,7 +14,7 @@ use anchorhold_sessiondb::HostSide;
 use anchorhold_store::Store;
 use jiff::Timestamp;
 
-use crate::{admin::inside::InsideBell, dirs::Dirs, live::Live};
+use crate::{admin::inside::InsideBell, dirs::Dirs, live::Live, models::Models};
 
 /// The common ground of all stages. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct Base {
     pub store: Store,
     /// Where things are.
     pub dirs: Dirs,
+    /// The models, and the hosts that agents may reach; none until the configuration is read.
+    pub models: Models,
     /// The sandboxes that run.
     pub live: Live,
     /// Rung when a sandbox may have asked the host for something.
@@ -47,6 +49,7 @@ impl Base {
         Self {
             store,
             dirs,
+            models: Models::default(),
             live: Live::default(),
             inside,
             sandbox_owner,
@@ -54,6 +57,11 @@ impl Base {
             clock,
             entropy,
         }
+    }
+
+    /// Where time comes from.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// Wall time.

@@ -15,6 +15,7 @@ pub mod problem;
 mod check;
 mod keys;
 mod locate;
+mod model;
 mod parse;
 mod person;
 mod place;
@@ -28,6 +29,8 @@ mod write;
 
 use std::{fmt, time::Duration};
 
+use anchorhold_broker::{egress, ways::Prices};
+use anchorhold_channel::SecretRef;
 use anchorhold_core::{
     entity::{
         AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope,
@@ -35,6 +38,7 @@ use anchorhold_core::{
     },
     ids::{ChannelName, ChatId, FolderName, Handle},
     inbound::ChatKind,
+    way_out::ModelApi,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -83,6 +87,8 @@ pub struct Config {
     pub retention: Lifetimes,
     /// The channel instances, by name.
     pub channels: Vec<Channel>,
+    /// The models, by name.
+    pub models: Vec<Model>,
     /// The agents, by folder.
     pub agents: Vec<Agent>,
     /// The wirings, in the order of the file.
@@ -100,9 +106,12 @@ pub struct Config {
     root: Place,
 }
 
-/// What only the file knows, as it was written there: the host, lifetimes and the channel instances.
+/// What only the file knows, as it was written there: the host, lifetimes, channel instances and models.
 #[derive(Clone)]
 struct Written(toml::Table);
+
+/// The tables that only the file knows.
+const WRITTEN: &[&str] = &["host", "retention", "channels", "models"];
 
 /// Settings of the host itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +150,8 @@ pub struct Lifetimes {
     pub trace: Duration,
     /// Requests for approval that are decided or have expired.
     pub approvals: Duration,
+    /// What went through the ways out, with what it cost.
+    pub requests: Duration,
 }
 
 /// One channel instance.
@@ -156,6 +167,29 @@ pub struct Channel {
     pub settings: toml::Table,
 }
 
+/// One model that agents may be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// What the file calls it.
+    pub name: String,
+    /// How it is spoken to.
+    pub provider: ModelApi,
+    /// Where, without a slash at the end.
+    pub base_url: String,
+    /// What the provider calls it.
+    pub model: String,
+    /// Where the key is, if it needs one.
+    pub key: Option<SecretRef>,
+    /// What it costs, where the file says so.
+    pub prices: Option<Prices>,
+    /// The most tokens of one answer.
+    pub max_output_tokens: Option<u32>,
+    /// How many tokens it can read at once.
+    pub context_tokens: Option<u32>,
+    /// How hard it thinks, in the provider's own word.
+    pub effort: Option<String>,
+}
+
 /// One agent group, before the store has given it an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -165,8 +199,10 @@ pub struct Agent {
     pub name: String,
     /// Which provider runs its turns, one of [`Known::providers`].
     pub provider: String,
-    /// Which model, where the provider has several.
+    /// Its model, one of [`Config::models`].
     pub model: Option<String>,
+    /// The hosts it may reach.
+    pub egress: Vec<egress::Entry>,
     /// Which wall.
     pub runtime: RuntimeChoice,
     /// What its sandboxes may use.
@@ -284,6 +320,7 @@ pub fn load(text: &str, path: &Utf8Path, known: Known<'_>) -> Result<Config, Pro
         host: checked.host,
         retention: checked.retention,
         channels: checked.channels,
+        models: checked.models,
         agents: checked.agents,
         wirings: checked.wirings,
         conversations: checked.conversations,
@@ -329,7 +366,7 @@ impl Config {
     }
 
     /// The text of a file that says the same, in which only what differs from a default is written.
-    /// The host, lifetimes and the channels are as they were written, without their comments.
+    /// The host, lifetimes, channels and models are as they were written, without their comments.
     ///
     /// [`load`] reads it to an equal configuration, as far as the values are ones it accepts.
     pub fn to_text(&self) -> Result<String, toml::ser::Error> {
@@ -341,7 +378,7 @@ impl Written {
     fn of(table: &toml::Table) -> Self {
         let kept = table
             .iter()
-            .filter(|(key, _)| matches!(key.as_str(), "host" | "retention" | "channels"));
+            .filter(|(key, _)| WRITTEN.contains(&key.as_str()));
         Self(
             kept.map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),

@@ -27,6 +27,7 @@ use crate::{
     base::Base,
     blocking::{Lost, blocking},
     live::Ending,
+    models::Models,
     report::report,
 };
 
@@ -490,11 +491,13 @@ fn row(journaled: Journaled) -> Option<JournalRow> {
 }
 
 /// What a session's sandboxes are told about their group.
-pub fn settings(row: &SessionRow, group: &AgentGroup) -> Settings {
+pub fn settings(models: &Models, row: &SessionRow, group: &AgentGroup) -> Settings {
+    let (model, model_options) = models.told(group);
     Settings {
         agent_name: group.name.clone(),
         provider: group.provider.clone(),
-        model: group.model.clone(),
+        model,
+        model_options,
         prompt_messages: group.limits.prompt_messages,
         floor: Cursors {
             // A file that was made anew does not show the numbers of what has ended.

@@ -15,10 +15,11 @@
 //! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`ends`] for what could
 //! not be delivered, [`sweep`] for what moves everything forward when nothing else does,
 //! [`retention`] for what is forgotten. Beside the path: [`commands`], [`pairing`],
-//! [`approvals`] and [`admin`].
+//! [`approvals`] and [`admin`]; [`broker`] is what sandboxes reach the outside through.
 
 pub mod app;
 
+pub mod broker;
 pub mod deliver;
 pub mod ends;
 pub mod feed;
@@ -46,6 +47,7 @@ pub mod trace;
 
 pub mod channels;
 pub mod live;
+pub mod models;
 pub mod notice;
 pub mod registry;
 pub mod supervise;

@@ -149,6 +149,8 @@ impl Retention {
         store.forget_trace(trace, ROWS_LIMIT).await?;
         let approvals = self.before(lifetimes.approvals);
         store.forget_approvals(approvals, ROWS_LIMIT).await?;
+        let requests = self.before(lifetimes.requests);
+        store.forget_requests_out(requests, ROWS_LIMIT).await?;
         let sessions = self.before(lifetimes.sessions);
         store.forget_old_subscriptions(sessions, ROWS_LIMIT).await?;
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);

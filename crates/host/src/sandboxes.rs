@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anchorhold_broker::Broker;
 use anchorhold_core::{
     entity::{AgentGroup, RuntimeChoice},
     ids::{InstallId, OutboundId, SessionId},
@@ -20,14 +21,14 @@ use anchorhold_runner::{
     runtime::RuntimeKind,
     spec::SandboxUser,
 };
-use anchorhold_sessiondb::bell;
+use anchorhold_sessiondb::{bell, way_out};
 use anchorhold_store::{
     sessions::SessionRow,
     trace::{About, Event},
 };
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
-use tokio::net::UnixDatagram;
+use tokio::net::{UnixDatagram, UnixListener};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
@@ -35,7 +36,7 @@ use crate::{
     base::{Base, mint},
     blocking::blocking,
     deliver::{Deliver, outgoing::Outgoing},
-    feed::{self, Feed},
+    feed::{self, Feed, FeedError},
     live::Ending,
     notice,
     pull::Pull,
@@ -76,6 +77,7 @@ pub struct Sandboxes {
     deliver: Deliver,
     settle: Settle,
     feed: Feed,
+    broker: Broker,
     tasks: TaskTracker,
     known: Mutex<HashMap<SessionId, Known>>,
     told: Mutex<HashSet<SessionId>>,
@@ -96,7 +98,7 @@ impl Sandboxes {
     pub fn new(
         base: Base,
         fixed: Fixed,
-        (pull, deliver, settle, feed): (Pull, Deliver, Settle, Feed),
+        (pull, deliver, settle, feed, broker): (Pull, Deliver, Settle, Feed, Broker),
         tasks: TaskTracker,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -106,6 +108,7 @@ impl Sandboxes {
             deliver,
             settle,
             feed,
+            broker,
             tasks,
             known: Mutex::default(),
             told: Mutex::default(),
@@ -133,6 +136,20 @@ impl Sandboxes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(session, known);
+    }
+
+    /// As [`Self::learn`]; and if the session's sandbox runs, it is told from its next turn on.
+    pub async fn tell(&self, row: &SessionRow, group: &AgentGroup) -> Result<(), FeedError> {
+        let session = row.session.id;
+        self.learn(session, group);
+        if !self.base.live.is_known(session) {
+            return Ok(());
+        }
+        let settings = feed::settings(&self.base.models, row, group);
+        let telling = self
+            .feed
+            .on_file(session, move |files| files.write_settings(&settings));
+        telling.await
     }
 
     /// Forgets what it knows of a session that nobody needs now; it is learnt anew.
@@ -223,7 +240,7 @@ impl Sandboxes {
         workspace: Utf8PathBuf,
     ) -> Result<(), Failure> {
         let session = row.session.id;
-        let settings = feed::settings(row, group);
+        let settings = feed::settings(&self.base.models, row, group);
         let ended = self.settle.ended_but_open(session).await?;
         self.feed
             .on_file(session, move |files| {
@@ -244,11 +261,15 @@ impl Sandboxes {
         .await?
     }
 
-    /// Binds the session's bell and begins to read what its sandbox says.
+    /// Binds the session's bell and its way out, and begins to read what its sandbox says and to
+    /// answer what it asks.
     async fn attend(&self, session: SessionId, generation: Generation) -> Result<(), Failure> {
         let in_dir = self.base.files(session).in_dir().to_owned();
-        let bell = blocking(move || bell::bind(&in_dir)).await??;
+        let binding =
+            move || bell::bind(&in_dir).and_then(|bell| Ok((bell, way_out::bind(&in_dir)?)));
+        let (bell, listener) = blocking(binding).await??;
         let bell = UnixDatagram::from_std(bell)?;
+        let listener = UnixListener::from_std(listener)?;
         let work = self.base.store.session_work(session).await?;
         self.leave(session, None).await;
         // Nothing can fail from here on: whoever leaves it waits for the watch to end.
@@ -258,6 +279,9 @@ impl Sandboxes {
         self.base
             .live
             .note_work(session, work.is_due(self.base.now()), self.base.mono());
+        let answering = self.broker.clone();
+        let stop = watcher.stop.clone();
+        self.tasks.spawn(answering.serve(session, listener, stop));
         self.tasks.spawn(watch(
             self.pull.clone(),
             self.base.clone(),

@@ -264,7 +264,7 @@ impl Sessions {
     pub async fn relearn(&self, group: AgentGroupId) -> Result<(), SessionError> {
         if let Some(found) = self.base.store.group(group).await? {
             for row in self.base.store.group_sessions(group).await? {
-                self.sandboxes.learn(row.session.id, &found);
+                self.sandboxes.tell(&row, &found).await?;
             }
         }
         Ok(())

@@ -30,13 +30,30 @@ pub struct Settings {
     pub agent_name: String,
     /// Which provider runs the turns.
     pub provider: String,
-    /// Which model, where the provider has several.
+    /// What the provider of its model calls that model; it is called over the way out.
     pub model: Option<String>,
+    /// How the model is called. Absent in files of before there were such options.
+    #[serde(default)]
+    pub model_options: ModelOptions,
     /// The most messages of one turn.
     pub prompt_messages: u32,
     /// How far the host has read: the agent's numbers, of what it says and of what it ends, go on
     /// above these even if `outbound.db` had to be made anew.
     pub floor: Cursors,
+}
+
+/// How a model is called, where the operator says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelOptions {
+    /// The most tokens of one answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// How many tokens it can read at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u32>,
+    /// How hard it thinks, in the provider's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<String>,
 }
 
 impl HostSide {

@@ -2,7 +2,7 @@
 //!
 //! **For**: `in/inbound.db`, written by the host alone and mounted read-only into the sandbox, and
 //! `out/outbound.db`, written by the agent-runner alone; the `in/inbox/` and `out/outbox/` folders;
-//! the progress file; the bells. One crate for both sides, so that neither can misread the other.
+//! the progress file; the bells; the socket of the way out. One crate for both sides, so that neither can misread the other.
 //!
 //! **Deliberately not**: async code (callers bring their own threads), a clock, the central database.
 //!
@@ -42,9 +42,10 @@ mod retention;
 mod runner;
 mod schema;
 mod seq;
+pub mod way_out;
 
 pub use error::{Disposition, Error};
-pub use host::{HostSide, Settings};
+pub use host::{HostSide, ModelOptions, Settings};
 pub use journal::{Body, FileRow, JournalRow, Rebuild};
 pub use offer::{InboundRow, Offer, UnknownRow};
 pub use payload::{

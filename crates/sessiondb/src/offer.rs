@@ -38,6 +38,8 @@ pub struct InboundRow {
     pub tries: u32,
     /// How often a provider failed with it, which is not counted as a try.
     pub failures: u32,
+    /// Where it was said, as one text: those of one conversation and thread have the same.
+    pub place: String,
     /// When the host stored it.
     pub created_at: Timestamp,
     /// What it says.
@@ -201,7 +203,8 @@ impl RunnerSide {
         let failed = Error::sql(&path, "read");
         let mut statement = inbound
             .prepare(
-                "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at
+                "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at,
+                     channel || '/' || chat || coalesce('/' || thread, '')
                  FROM messages WHERE status = 'open' AND seq > ?1
                  AND (fresh_only IS NULL OR fresh_only < ?2) ORDER BY seq",
             )
@@ -345,6 +348,7 @@ fn decode(
         triggers: row.get(1)?,
         tries: row.get(2)?,
         failures,
+        place: row.get(8)?,
         created_at: Timestamp::from_millisecond(row.get(7)?).unwrap_or_default(),
         payload,
     };

@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::{
-    Body, Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, JournalRow, Outbound, Pulled,
-    RunnerSide, Seq, Settings,
+    Body, Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, JournalRow, ModelOptions,
+    Outbound, Pulled, RunnerSide, Seq, Settings,
 };
 
 /// One session on disk with a host that looks at it.
@@ -149,6 +149,7 @@ fn settings(out: i64) -> Settings {
         agent_name: "Helper".to_owned(),
         provider: "offline".to_owned(),
         model: None,
+        model_options: ModelOptions::default(),
         prompt_messages: 20,
         floor: Cursors { out, handled: 0 },
     }

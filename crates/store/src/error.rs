@@ -282,6 +282,12 @@ operations! {
     MarkContextDone { session: SessionId } = "could not end context of session {session}";
     /// See [`crate::Store::channel_health`].
     ChannelHealth { channel: ChannelName } = "could not read or write down how channel {channel} fares";
+    /// See [`crate::Store::add_requests_out`].
+    AddRequestsOut {} = "could not put requests to the outside on record";
+    /// See [`crate::Store::spend`].
+    Spend {} = "could not sum up what was spent";
+    /// See [`crate::Store::group_in_session`].
+    GroupInSession { session: SessionId } = "could not read the agent group of session {session}";
     /// See [`crate::Store::note`].
     Note {} = "could not put on record what happened";
     /// See [`crate::Store::find_traced`].

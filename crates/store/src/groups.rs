@@ -3,7 +3,7 @@
 use anchorhold_core::{
     entity::{AdminScope, AgentGroup, GroupLimits, ManagedBy, RuntimeChoice},
     guard::act::GroupChange,
-    ids::{AgentGroupId, FolderName},
+    ids::{AgentGroupId, FolderName, SessionId},
 };
 use jiff::Timestamp;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
@@ -17,6 +17,9 @@ use crate::{
 pub(crate) const ADMIN_SCOPE: &str = "SELECT c.admin_scope FROM group_config c
      JOIN agent_groups g ON g.id = c.agent_group_id AND g.retired_at IS NULL
      WHERE c.agent_group_id = ?1";
+
+pub(crate) const IN_SESSION: &str = "SELECT g.* FROM agent_groups g
+     JOIN sessions s ON s.agent_group_id = g.id WHERE s.id = ?1 AND s.closed_at IS NULL";
 
 /// What a group has besides its [`AgentGroup`] row. The texts in JSON belong to their readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,18 @@ impl Store {
         let mut conn = self.reader().await.map_err(failed)?;
         sqlx::query("SELECT * FROM agent_groups WHERE id = ?1")
             .bind(group.to_string())
+            .fetch_optional(&mut *conn)
+            .await
+            .and_then(|row| row.as_ref().map(parse_group).transpose())
+            .map_err(failed)
+    }
+
+    /// The group of an open session; `None` where there is no such session any more.
+    pub async fn group_in_session(&self, session: SessionId) -> Result<Option<AgentGroup>, Error> {
+        let failed = |source| Error::GroupInSession { session, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query(IN_SESSION)
+            .bind(session.to_string())
             .fetch_optional(&mut *conn)
             .await
             .and_then(|row| row.as_ref().map(parse_group).transpose())

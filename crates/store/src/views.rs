@@ -47,6 +47,9 @@ text_enum! {
         /// Deliveries that ended dead or unknown, the latest end first; the discarded ones only under
         /// [`Filter::all`].
         Deadletters = "deadletters",
+        /// Requests through the ways out, the latest first; those that were answered only under
+        /// [`Filter::all`].
+        Requests = "requests",
     }
 }
 

@@ -14,6 +14,7 @@ fn row(seq: i64) -> InboundRow {
         triggers: true,
         tries: 0,
         failures: 0,
+        place: "cli/c1".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
         payload: Inbound::Note(Note {
             text: "x".to_owned(),

@@ -27,6 +27,8 @@ pub static CATALOG: &[Resource] = &[
     AUDIT,
     UNDO,
     DEADLETTERS,
+    SPEND,
+    REQUESTS,
     CHANNELS,
     TRACE,
     PAIR,
@@ -366,6 +368,38 @@ const DEADLETTERS: Resource = Resource {
             .agents(Agents::Never)
             .fields(&[ID]),
     ],
+};
+
+const SPEND: Resource = Resource {
+    name: "spend",
+    about: "What calls of models took: tokens and dollars",
+    verbs: &[read("")
+        .about("Sum up what calls of models took")
+        .agents(Agents::Group("group"))
+        .fields(&[
+            choice(
+                "by",
+                &["day", "agent", "session", "turn"],
+                "What is summed up by [default: day]",
+            ),
+            number(
+                "days",
+                1,
+                3650,
+                "So many days, today included [default: 30]",
+            ),
+            GROUP,
+            LIMIT,
+        ])],
+};
+
+const REQUESTS: Resource = Resource {
+    name: "requests",
+    about: "What agents asked the outside for, and what was refused",
+    verbs: &[LIST
+        .about("List requests to the outside that were not answered, the latest first")
+        .agents(Agents::Group("group"))
+        .fields(&[GROUP, flag("all", "Those that were answered, too"), LIMIT])],
 };
 
 const CHANNELS: Resource = Resource {

@@ -96,11 +96,12 @@ fn rules_and_agents_name_fields_that_are_there() {
 #[test]
 fn every_list_has_a_limit_and_only_looking_is_reading() {
     for (command, verb) in commands() {
-        let looks = matches!(verb.name, "list" | "get" | "show" | "explain") || command == "trace";
+        let looks = matches!(verb.name, "list" | "get" | "show" | "explain")
+            || matches!(command.as_str(), "trace" | "spend");
         assert_eq!(verb.access == Access::Read, looks, "{command}");
         assert_eq!(
             verb.field("limit").is_some(),
-            verb.name == "list",
+            verb.name == "list" || command == "spend",
             "{command}"
         );
     }
@@ -161,6 +162,8 @@ fn what_agents_may_ask_for_is_this_and_no_more() {
             "sessions get",
             "sessions close",
             "approvals list",
+            "spend",
+            "requests list",
             "trace",
         ]
     );

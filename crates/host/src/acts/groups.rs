@@ -4,6 +4,7 @@ use anchorhold_core::{
     entity::{AgentGroup, GroupLimits, ManagedBy, RuntimeChoice},
     guard::act::{GroupChange, NewGroup},
     ids::{AgentGroupId, QuestionId, SessionId},
+    way_out::ModelApi,
 };
 use anchorhold_store::undo::What;
 
@@ -30,8 +31,14 @@ impl Acts {
         new: &NewGroup,
     ) -> Result<Done, ActError> {
         let (store, now) = (&self.base.store, self.base.now());
-        let provider = new.provider.as_deref().unwrap_or(PROVIDER);
-        check_provider(provider)?;
+        let model = new.model.as_deref().filter(|model| !model.is_empty());
+        let of_model = model.and_then(|model| self.base.models.api(model));
+        let provider = match (&new.provider, of_model) {
+            (Some(provider), _) => provider.as_str(),
+            (None, Some(api)) => api.as_str(),
+            (None, None) => PROVIDER,
+        };
+        self.check_provider(provider, model)?;
         if store.group_by_folder(&new.folder).await?.is_some() {
             let what = format!(
                 "there is an agent with the folder {:?} already",
@@ -45,7 +52,7 @@ impl Acts {
             name: name.unwrap_or_else(|| new.folder.as_str().to_owned()),
             folder: new.folder.clone(),
             provider: provider.to_owned(),
-            model: new.model.clone(),
+            model: model.map(str::to_owned),
             runtime: new.runtime.unwrap_or(RuntimeChoice::Auto),
             limits: GroupLimits::USUAL,
             managed_by: ManagedBy::Runtime,
@@ -66,12 +73,16 @@ impl Acts {
         group: AgentGroupId,
         change: &GroupChange,
     ) -> Result<Done, ActError> {
-        if let Some(provider) = &change.provider {
-            check_provider(provider)?;
-        }
         let (store, now) = (&self.base.store, self.base.now());
-        if self.group(group).await?.managed_by == ManagedBy::File {
+        let known = self.group(group).await?;
+        if known.managed_by == ManagedBy::File {
             return Err(owned_by_file("group"));
+        }
+        if change.provider.is_some() || change.model.is_some() {
+            let provider = change.provider.as_ref().unwrap_or(&known.provider);
+            let model = change.model.as_ref().or(known.model.as_ref());
+            let model = model.map(String::as_str).filter(|model| !model.is_empty());
+            self.check_provider(provider, model)?;
         }
         found(store.update_group(group, change, now).await?, "group")?;
         self.sessions.relearn(group).await?;
@@ -102,20 +113,34 @@ impl Acts {
         }))
     }
 
+    /// Can this provider run turns with this model?
+    fn check_provider(&self, provider: &str, model: Option<&str>) -> Result<(), ActError> {
+        let invalid = |what: String| Err(ActError::Invalid(what));
+        if !PROVIDERS.contains(&provider) {
+            let known = PROVIDERS.join(", ");
+            return invalid(format!(
+                "there is no provider {provider:?}; there is: {known}"
+            ));
+        }
+        let api = model.map(|model| (model, self.base.models.api(model)));
+        match (ModelApi::parse(provider), api) {
+            (_, Some((model, None))) => invalid(format!(
+                "the configuration has no model {model:?}; it has: {}",
+                self.base.models.names().join(", ")
+            )),
+            (Some(_), None) => invalid(format!("the provider {provider:?} needs a model")),
+            (Some(calls), Some((model, Some(api)))) if calls != api => invalid(format!(
+                "the model {model:?} has the provider {:?}, not {provider:?}",
+                api.as_str()
+            )),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
     pub(super) async fn close_session(&self, session: SessionId) -> Result<Done, ActError> {
         found(self.sessions.close(session).await?, "open session")?;
         Ok(done(
             "The session is closed; the next message begins a fresh one.",
         ))
     }
-}
-
-fn check_provider(provider: &str) -> Result<(), ActError> {
-    if PROVIDERS.contains(&provider) {
-        return Ok(());
-    }
-    let known = PROVIDERS.join(", ");
-    Err(ActError::Invalid(format!(
-        "there is no provider {provider:?}; there is: {known}"
-    )))
 }

@@ -115,7 +115,7 @@ async fn shown_act(lookup: &Lookup<'_>, fields: &mut Map<String, Value>) -> Resu
     Ok(())
 }
 
-fn rows(found: Rows) -> Reply {
+pub(super) fn rows(found: Rows) -> Reply {
     Reply::Rows {
         columns: found.columns.into_iter().map(str::to_owned).collect(),
         rows: found.rows,

@@ -7,16 +7,12 @@ use anchorhold_core::{
     ids::{ChannelName, InstallId},
     turn_failure::Patience,
 };
-use anchorhold_runner::{
-    lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner},
-    spec::SandboxUser,
-};
+use anchorhold_runner::lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner};
 use anchorhold_store::{
     Pace, Store,
     trace::{About, Event},
 };
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::process::{getgid, getuid};
 use tokio::{net::UnixListener, sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -30,9 +26,11 @@ use crate::{
     app::{
         Options, RunError, World, runner_binary,
         runtimes::{self, Runtimes},
+        user::sandbox_user,
     },
     approvals::Approvals,
     base::Base,
+    broker,
     commands::Commands,
     config::Config,
     control::{self, Control},
@@ -43,11 +41,13 @@ use crate::{
     ingest::{Ingest, Stages},
     journal::Journal,
     liveness::Liveness,
+    models::Given,
     owners::Owners,
     pairing::Pairing,
     pull::Pull,
     reach::Reach,
     registry::{Instance, Registry},
+    report::report,
     retention::{Retention, Rules},
     sandboxes::{Fixed, Sandboxes},
     sessions::Sessions,
@@ -59,8 +59,6 @@ use crate::{
     wall::Wall,
 };
 
-/// Who sandboxes of a host that is root run as: nobody else's user on a Debian machine.
-const SANDBOX_ID: u32 = 65_532;
 /// How often the lifecycle looks without being told to while somebody waits for a sandbox,
 const LIFECYCLE_TICK: Duration = Duration::from_secs(1);
 /// and while nobody does.
@@ -196,6 +194,7 @@ impl Ground {
         let mut wall = Wall::begin(base.clone()).await?;
         // Their files are made anew when they are used, as after another start of the machine.
         drop(wall.look().await?);
+        base.models.replace(Given::read(config, &world.secrets)?);
         let desired = settings::desired(config, || base.seed());
         let done = base.store.reconcile_file(&desired, now).await?;
         info!(?done, "configuration taken over");
@@ -256,7 +255,8 @@ impl Graph {
             rest: LIFECYCLE_REST,
             stop_grace: config.host.stop_grace,
         };
-        let below = (pull, deliver.clone(), settle, feed.clone());
+        let broker = broker::start(&base, &tasks, &stages);
+        let below = (pull, deliver.clone(), settle, feed.clone(), broker);
         let sandboxes = Sandboxes::new(base.clone(), fixed, below, tasks.clone());
         learn(&base, &sandboxes).await?;
         let lifecycle_token = CancellationToken::new();
@@ -360,6 +360,11 @@ impl Graph {
         settings::build_channels(config, &self.around)
     }
 
+    /// Reads the keys of a new configuration.
+    pub(super) fn read_models(&self, config: &Config) -> Result<Given, settings::SettingsError> {
+        Given::read(config, &self.around.secrets)
+    }
+
     /// The sandboxes learn what their groups want now.
     pub(super) async fn relearn(&self) -> Result<(), anchorhold_store::Error> {
         learn(&self.base, &self.sandboxes).await?;
@@ -408,9 +413,12 @@ async fn custody(
 /// The sandboxes learn what their groups want.
 async fn learn(base: &Base, sandboxes: &Sandboxes) -> Result<(), anchorhold_store::Error> {
     for summary in base.store.sessions(u32::MAX).await? {
-        let group = summary.row.session.key.agent_group;
-        if let Some(group) = base.store.group(group).await? {
-            sandboxes.learn(summary.row.session.id, &group);
+        let (row, session) = (&summary.row, summary.row.session.id);
+        let Some(group) = base.store.group(row.session.key.agent_group).await? else {
+            continue;
+        };
+        if let Err(failure) = sandboxes.tell(row, &group).await {
+            warn!(%session, error = %report(&failure), "running sandbox not told");
         }
     }
     Ok(())
@@ -476,22 +484,4 @@ fn way_in(
     };
     let admin = Admin::new(base.clone(), registry.clone(), hands);
     (ingest, admin, ends)
-}
-
-/// Who sandboxes run as, and to whom the host gives what they write, where it has to.
-fn sandbox_user() -> (SandboxUser, Option<(u32, u32)>) {
-    if getuid().is_root() {
-        let user = SandboxUser {
-            uid: SANDBOX_ID,
-            gid: SANDBOX_ID,
-        };
-        return (user, Some((SANDBOX_ID, SANDBOX_ID)));
-    }
-    (
-        SandboxUser {
-            uid: getuid().as_raw(),
-            gid: getgid().as_raw(),
-        },
-        None,
-    )
 }

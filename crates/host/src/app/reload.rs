@@ -63,6 +63,10 @@ pub(crate) async fn reload(graph: &Graph, file: &mut Watched) {
         Ok(channels) => channels,
         Err(failure) => return refuse(&failure),
     };
+    let models = match graph.read_models(&config) {
+        Ok(models) => models,
+        Err(failure) => return refuse(&failure),
+    };
     let desired = settings::desired(&config, || graph.base.seed());
     match graph
         .base
@@ -77,6 +81,7 @@ pub(crate) async fn reload(graph: &Graph, file: &mut Watched) {
         }
     }
     graph.rules.replace(&config);
+    graph.base.models.replace(models);
     for note in &config.notes {
         warn!("{note}");
     }

@@ -6,6 +6,7 @@ use crate::{
     app::World,
     cli::Common,
     dirs::absolute,
+    models::Given,
     output,
     settings::{self, Surroundings},
 };
@@ -20,9 +21,11 @@ pub fn run(common: &Common, world: &World) -> anyhow::Result<ExitCode> {
         secrets: std::sync::Arc::clone(&world.secrets),
     };
     settings::build_channels(&config, &around)?;
+    Given::read(&config, &world.secrets)?;
     if common.json {
         output::json(&serde_json::json!({
             "channels": config.channels.len(),
+            "models": config.models.len(),
             "agents": config.agents.len(),
             "wirings": config.wirings.len(),
             "conversations": config.conversations.len(),
@@ -36,10 +39,11 @@ pub fn run(common: &Common, world: &World) -> anyhow::Result<ExitCode> {
         output::note(&format!("note: {note}"));
     }
     output::data(&format!(
-        "{}: {} channels, {} agents, {} wirings, {} conversations, {} people, {} destinations, \
-         nothing wrong",
+        "{}: {} channels, {} models, {} agents, {} wirings, {} conversations, {} people, \
+         {} destinations, nothing wrong",
         common.config,
         config.channels.len(),
+        config.models.len(),
         config.agents.len(),
         config.wirings.len(),
         config.conversations.len(),

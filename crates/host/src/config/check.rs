@@ -10,8 +10,9 @@ use toml::Table;
 
 use crate::config::{
     Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Host, Known, Lifetimes,
-    Person, Wiring,
+    Model, Person, Wiring,
     keys::{self, Choice},
+    model::{self, Models},
     person, place,
     problem::quote,
     report::Report,
@@ -26,6 +27,7 @@ pub(super) struct Checked {
     pub(super) host: Host,
     pub(super) retention: Lifetimes,
     pub(super) channels: Vec<Channel>,
+    pub(super) models: Vec<Model>,
     pub(super) agents: Vec<Agent>,
     pub(super) wirings: Vec<Wiring>,
     pub(super) conversations: Vec<Conversation>,
@@ -44,17 +46,20 @@ pub(super) fn check(report: &mut Report, table: &Table, known: Known<'_>) -> Che
         .into_iter()
         .filter_map(|(name, section)| channel(report, name, &section, known.channel_types))
         .collect();
+    let models = model::models(report, &root);
     let sections = root.named(report, "agents");
     refuse_same_folders(report, &sections);
+    let around = (host.runtime, Models::of(&root), known);
     let agents = sections
         .into_iter()
-        .filter_map(|(folder, section)| agent(report, folder, &section, (host.runtime, known)))
+        .filter_map(|(folder, section)| agent(report, folder, &section, &around))
         .collect();
     let names = Names::of(&root);
     Checked {
         host,
         retention,
         channels,
+        models,
         agents,
         wirings: wire::wirings(report, &root, &names),
         conversations: place::conversations(report, &root, &names),
@@ -88,6 +93,7 @@ fn retention(report: &mut Report, root: &Section<'_>) -> Lifetimes {
         people: section.duration(report, "people", &keys::PEOPLE_KEPT),
         trace: section.duration(report, "trace", &keys::TRACE_KEPT),
         approvals: section.duration(report, "approvals", &keys::APPROVALS_KEPT),
+        requests: section.duration(report, "requests", &keys::REQUESTS_KEPT),
     }
 }
 
@@ -152,15 +158,15 @@ fn agent(
     report: &mut Report,
     folder: &str,
     section: &Section<'_>,
-    (runtime, known): (RuntimeChoice, Known<'_>),
+    (runtime, models, known): &(RuntimeChoice, Models<'_>, Known<'_>),
 ) -> Option<Agent> {
     let parsed = named(report, section, FolderName::parse(folder));
     section.refuse_others(report, keys::AGENT);
-    let provider = one_of(report, section, ("provider", "provider"), known.providers);
+    let (model, provider) = model::of_agent(report, section, models, *known);
+    let egress = model::egress(report, section);
     let name = section.text(report, "name", keys::NAME_LIMIT_CHARS);
-    let model = section.text(report, "model", keys::MODEL_LIMIT_CHARS);
     let runtime = Choice {
-        default: runtime,
+        default: *runtime,
         ..keys::RUNTIME
     };
     let runtime = section.choice(report, "runtime", &runtime);
@@ -170,8 +176,9 @@ fn agent(
     Some(Agent {
         name: name.unwrap_or(folder).to_owned(),
         folder: parsed?,
-        provider: provider?.to_owned(),
+        provider: provider?,
         model: model.map(str::to_owned),
+        egress,
         runtime,
         limits,
         assistant_name: assistant_name.map(str::to_owned),
@@ -207,7 +214,7 @@ fn named<T, E: fmt::Display>(
 }
 
 /// The text of a key that has to be there and to be one of `names`; `what` is what they name.
-fn one_of<'t>(
+pub(super) fn one_of<'t>(
     report: &mut Report,
     section: &Section<'t>,
     (key, what): (&str, &str),

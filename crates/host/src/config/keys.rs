@@ -16,6 +16,7 @@ pub(super) const TOP: &[&str] = &[
     "host",
     "retention",
     "channels",
+    "models",
     "agents",
     "wirings",
     "conversations",
@@ -41,7 +42,21 @@ pub(super) const RETENTION: &[&str] = &[
     "people",
     "trace",
     "approvals",
+    "requests",
 ];
+/// The keys of `[models.NAME]`.
+pub(super) const MODEL: &[&str] = &[
+    "provider",
+    "base_url",
+    "model",
+    "key",
+    "max_output_tokens",
+    "context_tokens",
+    "effort",
+    "prices",
+];
+/// The keys of `[models.NAME.prices]`.
+pub(super) const PRICES: &[&str] = &["input", "output", "cache_read", "cache_write"];
 /// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
 pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
 /// The keys of `[agents.NAME]`.
@@ -49,6 +64,7 @@ pub(super) const AGENT: &[&str] = &[
     "name",
     "provider",
     "model",
+    "egress",
     "runtime",
     "assistant_name",
     "admin_scope",
@@ -187,6 +203,30 @@ pub(super) const APPROVALS_KEPT: Bounds<Duration> = Bounds {
     least: days(14),
     most: days(3650),
 };
+/// `retention.requests`. Below the least, a month could not be summed up.
+pub(super) const REQUESTS_KEPT: Bounds<Duration> = Bounds {
+    default: days(90),
+    least: days(31),
+    most: days(3650),
+};
+/// `models.NAME.max_output_tokens`, where the file has it.
+pub(super) const OUTPUT_TOKENS: Bounds<u32> = Bounds {
+    default: 16_384,
+    least: 256,
+    most: 1_000_000,
+};
+/// `models.NAME.context_tokens`, where the file has it. Below the least, no turn fits.
+pub(super) const CONTEXT_TOKENS: Bounds<u32> = Bounds {
+    default: 128_000,
+    least: 8_000,
+    most: 100_000_000,
+};
+/// `models.NAME.prices`, each, in thousandths of a dollar for a million tokens.
+pub(super) const PRICE: Bounds<u32> = Bounds {
+    default: 0,
+    least: 0,
+    most: 10_000_000,
+};
 /// `channels.NAME.unknown_senders`; its default is the channel type's.
 pub(super) const UNKNOWN_SENDERS: Choice<UnknownSenderPolicy> = Choice {
     default: UnknownSenderPolicy::Strict,
@@ -289,8 +329,12 @@ pub(super) const ROLES: &[&str] = &["owner", "admin", "admin:AGENT"];
 pub(super) const NAME_LIMIT_CHARS: usize = 64;
 /// The longest name of a destination, in bytes.
 pub(super) const DESTINATION_LIMIT_BYTES: usize = 64;
-/// The longest name of a model, in characters.
+/// The longest name that a provider has for a model, in characters.
 pub(super) const MODEL_LIMIT_CHARS: usize = 128;
+/// The longest base URL, in characters.
+pub(super) const URL_LIMIT_CHARS: usize = 512;
+/// The longest word for how hard a model thinks, in characters.
+pub(super) const EFFORT_LIMIT_CHARS: usize = 32;
 /// The longest name of an image, in characters.
 pub(super) const IMAGE_LIMIT_CHARS: usize = 255;
 /// The longest path of a Unix socket, in bytes; the kernel sets it.

@@ -22,7 +22,7 @@ const PAGE: &str = include_str!(concat!(
 
 /// What the tests' host can do.
 pub(super) const KNOWN: Known<'static> = Known {
-    providers: &["offline", "paid"],
+    providers: &["offline", "paid", "anthropic", "openai"],
     channel_types: &[
         ChannelType {
             name: "cli",
@@ -97,6 +97,8 @@ fn the_samples_comments_are_its_defaults() {
     for section in [
         keys::HOST,
         keys::CHANNEL,
+        keys::MODEL,
+        keys::PRICES,
         keys::AGENT,
         keys::LIMITS,
         keys::WIRING,
@@ -107,7 +109,7 @@ fn the_samples_comments_are_its_defaults() {
         for key in section {
             let there = format!("{key} = ");
             assert!(
-                *key == "limits" || SAMPLE.contains(&there),
+                matches!(*key, "limits" | "prices") || SAMPLE.contains(&there),
                 "the sample lacks {key}"
             );
         }
@@ -129,6 +131,7 @@ fn the_samples_examples_work_too() {
         .collect();
     let config = load(&with_examples, Utf8Path::new("channels.toml"), KNOWN).unwrap();
     assert_eq!(config.wirings, plain.wirings);
+    assert_eq!(config.models.len(), 1);
     assert_eq!(config.conversations.len(), 1);
     assert_eq!(config.people.len(), 1);
     assert_eq!(config.destinations.len(), 1);
@@ -141,6 +144,8 @@ fn all_keys() -> BTreeMap<String, Option<String>> {
         ("host", keys::HOST),
         ("retention", keys::RETENTION),
         ("channels.NAME", keys::CHANNEL),
+        ("models.NAME", keys::MODEL),
+        ("models.NAME.prices", keys::PRICES),
         ("agents.NAME", keys::AGENT),
         ("agents.NAME.limits", keys::LIMITS),
         ("wirings", keys::WIRING),
@@ -182,6 +187,7 @@ fn details() -> Vec<(String, String)> {
         kept("dropped", &keys::DROPPED_KEPT),
         kept("files", &keys::FILES_KEPT),
         kept("people", &keys::PEOPLE_KEPT),
+        kept("requests", &keys::REQUESTS_KEPT),
         (
             format!("{limits}.memory"),
             bounds(&keys::MEMORY, format_size),
@@ -328,7 +334,8 @@ fn problems_come_all_at_once_and_by_line() {
          [[wirings]]\nchannel = \"cli\"\nchat = \"*\"\nagent = \"helpr\"\n\
          [channels.cli]\ntype = \"clii\"\n[host]\nstop_grace = 20\n",
         &[
-            "agents.helper.provider: is missing; there are \"offline\", \"paid\" (line 1)",
+            "agents.helper.provider: is missing; there are \"offline\", \"paid\", \
+             \"anthropic\", \"openai\" (line 1)",
             "agents.helper.provder: unknown key; did you mean \"provider\"? (line 2)",
             "agents.other.provider: there is no provider \"ofline\"; did you mean \"offline\"? \
              (line 4)",
@@ -409,6 +416,8 @@ fn toml_ish() -> impl Strategy<Value = String> {
         keys::TOP,
         keys::HOST,
         keys::CHANNEL,
+        keys::MODEL,
+        keys::PRICES,
         keys::AGENT,
         keys::LIMITS,
         keys::WIRING,

@@ -15,7 +15,7 @@ use anchorhold_core::{
 use toml::{Table, ser::Error};
 
 use crate::config::{
-    Agent, Config, Conversation, Destination, Person, Role, Target, Wiring,
+    Agent, Config, Conversation, Destination, Person, Role, Target, WRITTEN, Wiring,
     keys::{self, Bounds, Choice},
     quantity::{format_duration, format_size, format_thousandths},
     wire::EVERY_CHAT,
@@ -24,9 +24,9 @@ use crate::config::{
 /// See [`Config::to_text`].
 pub(super) fn text(config: &Config) -> Result<String, Error> {
     let mut text = Text(String::new());
-    for key in ["host", "retention", "channels"] {
-        if let Some(value) = config.written.0.get(key) {
-            let table = Table::from_iter([(key.to_owned(), value.clone())]);
+    for key in WRITTEN {
+        if let Some(value) = config.written.0.get(*key) {
+            let table = Table::from_iter([((*key).to_owned(), value.clone())]);
             text.part(&toml::to_string(&table)?);
         }
     }
@@ -124,6 +124,8 @@ fn write_agent(text: &mut Text, agent: &Agent, default_runtime: RuntimeChoice) {
     text.opt_quoted("name", name);
     text.quoted("provider", &agent.provider);
     text.opt_quoted("model", agent.model.as_deref());
+    let egress: Vec<String> = agent.egress.iter().map(ToString::to_string).collect();
+    text.list("egress", &egress);
     text.opt_quoted("runtime", word(agent.runtime, &runtime));
     text.opt_quoted("assistant_name", agent.assistant_name.as_deref());
     text.opt_quoted("admin_scope", word(agent.admin_scope, &keys::ADMIN_SCOPE));

@@ -25,7 +25,7 @@ impl Feed {
             return Ok(());
         };
         let group = base.store.group(known.session.key.agent_group).await?;
-        let settings = group.map(|group| settings(&known, &group));
+        let settings = group.map(|group| settings(&base.models, &known, &group));
         let (files, owner) = (base.files(session), base.sandbox_owner);
         let mut making = blocking(move || Rebuild::begin(files, owner)).await??;
         let (mut after, mut rows) = (0, 0);

@@ -1,15 +1,17 @@
 //! From what the central database holds to a configuration file that says the same.
 //!
 //! Agents, wirings, conversations, people and destinations come from the database, whoever made them;
-//! the host and the channel instances come from the file, which alone knows them.
+//! the host, channels, models and what agents may reach come from the file, which alone knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anchorhold_broker::egress::Entry;
 use anchorhold_core::{
     access,
     entity::{EngageMode, ManagedBy, UnknownSenderPolicy},
-    ids::{ChannelName, ChatId},
+    ids::{ChannelName, ChatId, FolderName},
     slug,
+    way_out::ModelApi,
 };
 use anchorhold_store::export::{
     Entities, Group, HeldConversation, HeldDestination, HeldRole, HeldWiring, Person as HeldPerson,
@@ -24,6 +26,9 @@ use crate::{
     },
     settings::load,
 };
+
+/// What runs the turns of an agent whose model the file lacks.
+const OFFLINE: &str = "offline";
 
 /// A file, and what could not be said in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +66,13 @@ pub fn policies(config: &Config) -> BTreeMap<ChannelName, UnknownSenderPolicy> {
 ///
 /// The text was read again, as a host would read it, and found to say the same.
 pub fn export(config: &Config, held: Entities) -> Result<Exported, ExportError> {
+    let models = config.models.iter().map(|model| model.name.clone());
+    let egress = config.agents.iter();
+    let egress = egress.map(|agent| (agent.folder.clone(), agent.egress.clone()));
     let mut gather = Gather {
         policies: policies(config),
+        models: models.collect(),
+        egress: egress.collect(),
         left_out: BTreeMap::new(),
     };
     let mut config = config.clone();
@@ -75,6 +85,7 @@ pub fn export(config: &Config, held: Entities) -> Result<Exported, ExportError> 
     let read = load(&text, Utf8Path::new("export")).map_err(ExportError::Refused)?;
     let same = read.host == config.host
         && read.channels == config.channels
+        && read.models == config.models
         && read.agents == config.agents
         && read.wirings == config.wirings
         && read.conversations == config.conversations
@@ -99,6 +110,10 @@ fn each<T, U>(held: Vec<T>, entry: impl FnMut(T) -> Option<U>) -> Vec<U> {
 /// Turns rows into entries, and counts what can't be one.
 struct Gather {
     policies: BTreeMap<ChannelName, UnknownSenderPolicy>,
+    /// The names of the file's models.
+    models: BTreeSet<String>,
+    /// What the file's agents may reach, which only the file knows.
+    egress: BTreeMap<FolderName, Vec<Entry>>,
     left_out: BTreeMap<String, u64>,
 }
 
@@ -138,14 +153,27 @@ impl Gather {
             }
             Some(plain).filter(|name| !name.is_empty())
         };
+        let name = plain(group.name).unwrap_or_else(|| group.folder.to_string());
+        let assistant_name = assistant_name.and_then(plain);
+        let model = group.model.filter(|model| self.models.contains(model));
+        let provider = if ModelApi::parse(&group.provider).is_some() && model.is_none() {
+            self.leave_out(
+                "models that the file lacks, and the providers that call them".to_owned(),
+            );
+            OFFLINE.to_owned()
+        } else {
+            group.provider
+        };
+        let egress = self.egress.get(&group.folder).cloned();
         Agent {
-            name: plain(group.name).unwrap_or_else(|| group.folder.to_string()),
+            name,
             folder: group.folder,
-            provider: group.provider,
-            model: group.model,
+            provider,
+            model,
+            egress: egress.unwrap_or_default(),
             runtime: group.runtime,
             limits: group.limits,
-            assistant_name: assistant_name.and_then(plain),
+            assistant_name,
             admin_scope,
         }
     }

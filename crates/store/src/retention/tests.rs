@@ -394,6 +394,7 @@ async fn defect_51_every_table_has_a_lifetime() {
         "held_events",
         "subscriptions",
         "trace",
+        "requests_out",
     ];
     const BOUNDED_BY_NUMBER: &[&str] = &["audit", "undo"];
     // One row a channel instance, or one in all.

@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use anchorhold_core::{
@@ -29,6 +30,7 @@ use crate::{
     ingest::{Body, Entered, Entry, EventOutcome, EventRecord, Key, MessageRole, NewMessage},
     people::NewUser,
     pull::PulledDelivery,
+    requests_out::{RequestOut, RequestOutcome},
     store::Durability,
 };
 
@@ -345,5 +347,24 @@ impl<F: Future> Future for Budget<F> {
         }
         self.polls -= 1;
         self.future.as_mut().poll(cx).map(Some)
+    }
+}
+
+/// A request that was refused.
+pub(crate) fn request_out(session: SessionId) -> RequestOut {
+    RequestOut {
+        session,
+        at: at(1),
+        took: Duration::from_millis(1),
+        method: "CONNECT".to_owned(),
+        host: "example.org:443".to_owned(),
+        path: String::new(),
+        turn: None,
+        model: None,
+        outcome: RequestOutcome::Refused("egress-list"),
+        sent_bytes: 0,
+        received_bytes: 0,
+        tokens: None,
+        cost_micros: None,
     }
 }

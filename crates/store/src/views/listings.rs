@@ -28,6 +28,7 @@ impl View {
             Self::Audit => &AUDIT,
             Self::Undo => &UNDO,
             Self::Deadletters => &DEADLETTERS,
+            Self::Requests => &REQUESTS,
         }
     }
 }
@@ -338,4 +339,30 @@ const DEADLETTERS: Listing = Listing {
          AND (?2 IS NULL OR s.agent_group_id = ?2) AND (?3 IS NULL OR d.channel = ?3)
          AND ?4 IS NULL AND (?5 OR d.discarded_at IS NULL)
      ORDER BY d.ended_at DESC LIMIT ?6"#,
+};
+
+const REQUESTS: Listing = Listing {
+    columns: &[
+        "id",
+        "came_at",
+        "group",
+        "session_id",
+        "method",
+        "host",
+        "path",
+        "outcome",
+        "status",
+        "rule",
+        "sent_bytes",
+        "received_bytes",
+        "model",
+        "turn",
+        "took_ms",
+    ],
+    sql: r#"SELECT r.id, r.at AS came_at, g.folder AS "group", r.session_id, r.method, r.host, r.path,
+         r.outcome, r.status, r.rule, r.sent_bytes, r.received_bytes, r.model, r.turn, r.took_ms
+     FROM requests_out r LEFT JOIN agent_groups g ON g.id = r.agent_group_id
+     WHERE (?1 IS NULL OR r.id = CAST(?1 AS INTEGER)) AND (?2 IS NULL OR r.agent_group_id = ?2)
+         AND ?3 IS NULL AND ?4 IS NULL AND (?5 OR r.outcome <> 'answered')
+     ORDER BY r.id DESC LIMIT ?6"#,
 };

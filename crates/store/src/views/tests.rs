@@ -15,7 +15,7 @@ use crate::{
     pull::Pulled,
     tests::fixture::{
         Place, add_member, address, approval_id as id, asked, at, channel, event, group, message,
-        platform_id, pulled, wiring,
+        platform_id, pulled, request_out, wiring,
     },
     undo::What,
     views::{Filter, Rows, View},
@@ -84,6 +84,8 @@ async fn full() -> Place {
     };
     let out = said.delivery.id;
     store.settle_unattempted(out, &dead, at(2)).await.unwrap();
+    let request = request_out(session);
+    store.add_requests_out(&[request]).await.unwrap();
     place
 }
 

@@ -80,6 +80,7 @@ fn row(seq: i64, text: &str) -> InboundRow {
         triggers: true,
         tries: 0,
         failures: 0,
+        place: "cli/c1".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
         payload: Inbound::Chat(Chat {
             channel: "cli".to_owned(),

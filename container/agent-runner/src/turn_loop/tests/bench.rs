@@ -22,7 +22,7 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::{
     Body, Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
-    JournalRow, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
+    JournalRow, ModelOptions, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
 };
 use async_trait::async_trait;
 use camino::Utf8Path;
@@ -113,6 +113,7 @@ impl Bench {
             agent_name: "Ada".to_owned(),
             provider: provider.to_owned(),
             model: None,
+            model_options: ModelOptions::default(),
             prompt_messages,
             floor: Cursors::default(),
         };

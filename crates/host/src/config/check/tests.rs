@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use anchorhold_broker::{egress::Entry, ways::Prices};
 use anchorhold_core::{
     entity::{
         AdminScope, EngageMode, GroupLimits, IgnoredPolicy, RuntimeChoice, SenderScope,
         SessionMode, UnknownSenderPolicy,
     },
     ids::{ChannelName, ChatId, FolderName},
+    way_out::ModelApi,
 };
 
 use crate::config::{
-    Agent, Channel, Host, Lifetimes, Wiring,
+    Agent, Channel, Host, Lifetimes, Model, Wiring,
     tests::{check, read},
 };
 
@@ -29,10 +31,22 @@ unknown_senders = "request_approval"
 bot_token = "env:WORK_TOKEN"
 [channels.work.proxy]
 port = 8080
+[models.large]
+provider = "openai"
+base_url = "http://localhost:11434/v1/"
+model = "large:1b"
+max_output_tokens = 4096
+context_tokens = 32_000
+effort = "high"
+[models.large.prices]
+input = 3
+output = 15.5
+cache_read = 0.3
 [agents.helper]
 name = "Hélper"
 provider = "paid"
 model = "large"
+egress = ["example.org", "*.example.org:8443"]
 runtime = "sandbox"
 assistant_name = "Hal"
 admin_scope = "global"
@@ -100,12 +114,35 @@ fn a_full_configuration_is_read_to_the_last_key() {
         }]
     );
     assert_eq!(
+        config.models,
+        [Model {
+            name: "large".to_owned(),
+            provider: ModelApi::OpenAi,
+            base_url: "http://localhost:11434/v1".to_owned(),
+            model: "large:1b".to_owned(),
+            key: None,
+            prices: Some(Prices {
+                input: 3000,
+                output: 15_500,
+                cache_read: 300,
+                cache_write: 3000,
+            }),
+            max_output_tokens: Some(4096),
+            context_tokens: Some(32_000),
+            effort: Some("high".to_owned()),
+        }]
+    );
+    assert_eq!(
         config.agents,
         [Agent {
             folder: FolderName::parse("helper").unwrap(),
             name: "Hélper".to_owned(),
             provider: "paid".to_owned(),
             model: Some("large".to_owned()),
+            egress: vec![
+                Entry::parse("example.org").unwrap(),
+                Entry::parse("*.example.org:8443").unwrap(),
+            ],
             runtime: RuntimeChoice::Sandbox,
             limits: GroupLimits {
                 memory_bytes: 1 << 30,
@@ -136,11 +173,12 @@ fn lifetimes_are_read_and_have_their_bounds() {
         people: 365 * day,
         trace: 30 * day,
         approvals: 90 * day,
+        requests: 90 * day,
     };
     assert_eq!(read("").unwrap().retention, plain);
     let text = "[retention]\nidle_session = \"never\"\nmessages = \"14d\"\nsessions = \"15d\"\n\
                 dropped = \"24h\"\nfiles = \"2d\"\npeople = \"31d\"\ntrace = \"3d\"\n\
-                approvals = \"16d\"\n";
+                approvals = \"16d\"\nrequests = \"32d\"\n";
     let given = Lifetimes {
         idle_session: None,
         messages: 14 * day,
@@ -150,6 +188,7 @@ fn lifetimes_are_read_and_have_their_bounds() {
         people: 31 * day,
         trace: 3 * day,
         approvals: 16 * day,
+        requests: 32 * day,
     };
     let config = read(text).unwrap();
     assert_eq!(config.retention, given);
@@ -172,7 +211,7 @@ fn lifetimes_are_read_and_have_their_bounds() {
         (
             "event = \"30d\"",
             "retention.event: unknown key; there are \"idle_session\", \"messages\", \"sessions\", \
-             \"dropped\", \"files\", \"people\", \"trace\", \"approvals\" (line 2)",
+             \"dropped\", \"files\", \"people\", \"trace\", \"approvals\", \"requests\" (line 2)",
         ),
     ] {
         check(&format!("[retention]\n{line}\n"), &[expect]);
@@ -228,6 +267,7 @@ fn defaults_are_those_of_keys() {
         name: "a".to_owned(),
         provider: "offline".to_owned(),
         model: None,
+        egress: Vec::new(),
         runtime: RuntimeChoice::Sandbox,
         limits: GroupLimits {
             memory_bytes: 512 << 20,
@@ -392,7 +432,7 @@ fn rules_of_agents() {
         (
             "token = \"x\"",
             "token: unknown key; there are \"name\", \"provider\", \"model\", \
-             \"runtime\", \
+             \"egress\", \"runtime\", \
              \"assistant_name\", \"admin_scope\", \"limits\"",
         ),
         (
@@ -419,7 +459,8 @@ fn rules_of_agents() {
              with a letter or a digit (line 1)",
             "agents.\"../x\".provider: must be text in quotes, and is a whole number (line 2)",
             "agents.aB: differs from the agent \"Ab\" only in case (line 5)",
-            "agents.aB.provider: is missing; there are \"offline\", \"paid\" (line 5)",
+            "agents.aB.provider: is missing; there are \"offline\", \"paid\", \"anthropic\", \
+             \"openai\" (line 5)",
         ],
     );
 }

@@ -1,5 +1,6 @@
 //! What is written is read to the same.
 
+use anchorhold_broker::egress::Entry;
 use anchorhold_core::{
     entity::{
         AdminScope, IgnoredPolicy, RuntimeChoice, SenderScope, SessionMode, UnknownSenderPolicy,
@@ -122,7 +123,7 @@ fn agent() -> impl Strategy<Value = Agent> {
         1_u32..=20,
     );
     let name = "[^\\p{Cc}]{1,64}";
-    let words = (name, prop::option::of(name), prop::option::of("\\PC{1,64}"));
+    let words = (name, prop::option::of(name), any::<bool>());
     (
         numbers,
         words,
@@ -130,11 +131,16 @@ fn agent() -> impl Strategy<Value = Agent> {
         one(AdminScope::ALL),
     )
         .prop_map(
-            |(numbers, (name, assistant_name, model), runtime, admin_scope)| Agent {
+            |(numbers, (name, assistant_name, reaches), runtime, admin_scope)| Agent {
                 folder: FolderName::parse("a").unwrap(),
                 name,
                 provider: "offline".to_owned(),
-                model,
+                model: None,
+                egress: ["*.example.org:8443", "[2001:db8::1]"]
+                    .iter()
+                    .filter(|_| reaches)
+                    .map(|host| Entry::parse(host).unwrap())
+                    .collect(),
                 runtime,
                 limits: GroupLimits {
                     memory_bytes: numbers.0,
