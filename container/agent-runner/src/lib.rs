@@ -3,8 +3,8 @@
 //! **For**: taking messages from `inbound.db`, having a provider answer them, and writing answers
 //! and completions into `outbound.db`.
 //!
-//! **Deliberately not**: more than one turn at a time, credentials, a network of its own, a second
-//! thread, judging its own health (the host does that, by the progress file).
+//! **Deliberately not**: more than one turn at a time, credentials, a network of its own (what leads
+//! outside is the host's socket, see [`way_out`]), a second thread, judging its own health (the host does that, by the progress file).
 //!
 //! **Must stay true**:
 //! 1. A message is claimed before its turn, and a turn's answers and completions are one transaction.
@@ -26,7 +26,9 @@ pub mod follow_ups;
 pub mod log;
 pub mod progress;
 pub mod provider;
+pub mod proxy;
 pub mod tools;
 pub mod turn_loop;
+pub mod way_out;
 
 pub use error::{Error, report};

@@ -21,9 +21,11 @@ use anchorhold_agent_runner::{
     log,
     progress::Beats,
     provider::Providers,
+    proxy::Proxy,
     report,
     tools::Tools,
     turn_loop::{Ended, Parts, TurnLoop},
+    way_out::WayOut,
 };
 use anchorhold_core::{
     clock::Clock,
@@ -106,7 +108,9 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
             (text(name), text(value))
         })
         .collect();
-    let tools = Tools::new(args.workspace.clone(), environment, Arc::clone(&children));
+    let proxy = open_proxy().await;
+    let tools = Tools::new(args.workspace.clone(), environment, Arc::clone(&children))
+        .with_environment(proxy.iter().flat_map(Proxy::environment).collect());
     // Bound before the first look, so that nothing is missed between the two.
     let bell = listen_for_bell(&args);
     let parts = Parts {
@@ -126,6 +130,7 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     let ended = tokio::select! {
         ended = turns.run(&stop) => ended?,
         never = signals.pass_on(&stop) => match never {},
+        never = pass_on(proxy, WayOut::at(&args.in_dir)) => match never {},
     };
     tracing::info!(%generation, "agent-runner ends");
     Ok(ended)
@@ -145,6 +150,21 @@ async fn open(args: &Args) -> anyhow::Result<RunnerSide> {
                 return Err(error).context("can't open the session's files");
             }
         }
+    }
+}
+
+/// Without it tools that know no Unix sockets reach nothing; the agent still reaches its model.
+async fn open_proxy() -> Option<Proxy> {
+    Proxy::bind()
+        .await
+        .inspect_err(|error| tracing::warn!(error = %report(error), "no port for a proxy"))
+        .ok()
+}
+
+async fn pass_on(proxy: Option<Proxy>, way_out: WayOut) -> Infallible {
+    match proxy {
+        Some(proxy) => proxy.run(way_out).await,
+        None => std::future::pending().await,
     }
 }
 

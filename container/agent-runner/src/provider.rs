@@ -2,16 +2,26 @@
 
 pub mod offline;
 
+pub mod anthropic;
+pub mod openai;
+
+mod draft;
+mod model;
+mod waits;
+
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use anchorhold_core::turn_failure::FailureClass;
-use anchorhold_sessiondb::{Emit, InboundRow};
+use anchorhold_sessiondb::{Emit, InboundRow, ModelOptions};
 use async_trait::async_trait;
 
 use crate::{
     follow_ups::FollowUps,
-    provider::offline::Offline,
+    provider::{
+        anthropic::Anthropic, model::Agent, offline::Offline, openai::OpenAi, waits::Waits,
+    },
     tools::{Called, ToolError, Tools},
+    way_out::WayOut,
 };
 
 /// Something that answers messages.
@@ -54,8 +64,6 @@ pub struct ProviderCaps {
 pub struct Turn {
     /// The name the agent goes by.
     pub agent_name: String,
-    /// Which model, where the provider has several.
-    pub model: Option<String>,
     /// The messages, oldest first; those that don't trigger are context.
     pub messages: Vec<InboundRow>,
     /// What the provider remembers.
@@ -101,12 +109,24 @@ pub enum TurnError {
     },
 }
 
+/// The model of an agent, and the way to it. Where it really is and what lets one in, only the host
+/// knows.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What its provider calls it.
+    pub id: String,
+    /// How it is called.
+    pub options: ModelOptions,
+}
+
 /// What a turn can do while it runs.
 #[derive(Clone)]
 pub struct TurnIo {
-    beat: Arc<dyn Fn(Option<Duration>) + Send + Sync>,
+    waits: Waits,
     tools: Arc<Tools>,
     follow_ups: Arc<FollowUps>,
+    way_out: Option<WayOut>,
+    model: Option<Model>,
 }
 
 impl fmt::Debug for TurnIo {
@@ -121,9 +141,11 @@ impl TurnIo {
     /// `beat` is called at each event of the turn. It has no follow-ups.
     pub fn new(beat: impl Fn(Option<Duration>) + Send + Sync + 'static, tools: Arc<Tools>) -> Self {
         Self {
-            beat: Arc::new(beat),
+            waits: Waits::new(beat),
             tools,
             follow_ups: Arc::new(FollowUps::none()),
+            way_out: None,
+            model: None,
         }
     }
 
@@ -131,6 +153,26 @@ impl TurnIo {
     #[must_use]
     pub fn with_follow_ups(self, follow_ups: Arc<FollowUps>) -> Self {
         Self { follow_ups, ..self }
+    }
+
+    /// The same with a way out, and with a model at its other end.
+    #[must_use]
+    pub fn with_way_out(self, way_out: WayOut, model: Option<Model>) -> Self {
+        Self {
+            way_out: Some(way_out),
+            model,
+            ..self
+        }
+    }
+
+    /// The agent's model, if it has one.
+    pub fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
+    /// The way out, if there is one.
+    pub fn way_out(&self) -> Option<&WayOut> {
+        self.way_out.as_ref()
     }
 
     /// What came since the turn began: waits up to `patience` for at least one message, see
@@ -142,16 +184,27 @@ impl TurnIo {
         self.follow_ups.take(patience).await
     }
 
-    /// Something happened; from now on it may be quiet for `declared`.
+    /// Something happened; from now on it may be quiet for `declared`, or for as long as a call that
+    /// runs beside this one has declared.
     pub fn progress(&self, declared: Option<Duration>) {
-        (self.beat)(declared);
+        self.waits.declare(declared);
     }
 
-    /// Calls a tool with its arguments in JSON, and shows progress around it.
+    /// Calls a tool with its arguments in JSON, and shows progress around it. Several calls may run
+    /// at once; dropping the future ends the call.
     pub async fn call(&self, tool: &str, arguments: &str) -> Result<Called, ToolError> {
-        let called = self.tools.call(self, tool, arguments).await;
-        self.progress(None);
+        let io = Self {
+            waits: self.waits.beside(),
+            ..self.clone()
+        };
+        let called = self.tools.call(&io, tool, arguments).await;
+        io.progress(None);
         called
+    }
+
+    /// The workspace that tools work in.
+    pub(crate) fn workspace(&self) -> &camino::Utf8Path {
+        self.tools.workspace()
     }
 
     /// The environment that tools see.
@@ -175,7 +228,11 @@ impl fmt::Debug for Providers {
 impl Providers {
     /// Every provider that is built in.
     pub fn builtin() -> Self {
-        Self::of(vec![Arc::new(Offline)])
+        Self::of(vec![
+            Arc::new(Offline),
+            Arc::new(Agent(Anthropic)),
+            Arc::new(Agent(OpenAi)),
+        ])
     }
 
     /// Just these.

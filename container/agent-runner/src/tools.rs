@@ -2,33 +2,92 @@
 
 mod add_reaction;
 mod ask_question;
+mod bash;
+mod edit;
 mod edit_message;
+mod files;
+mod glob;
+mod grep;
+mod html;
+mod read;
 mod send_file;
-mod sh;
+mod web_fetch;
+mod write;
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, LazyLock},
+};
 
 use anchorhold_core::outbound::TEXT_LIMIT_BYTES;
 use anchorhold_sessiondb::{Outbound, OutboxFile, Seq};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{children::Children, provider::TurnIo};
+use crate::{children::Children, provider::TurnIo, way_out::WayOutError};
 
 /// The names of all tools.
 pub const NAMES: &[&str] = &[
-    "sh",
-    "send_file",
-    "edit_message",
-    "add_reaction",
-    "ask_question",
+    bash::TOOL,
+    read::TOOL,
+    write::TOOL,
+    edit::TOOL,
+    glob::TOOL,
+    grep::TOOL,
+    web_fetch::TOOL,
+    send_file::TOOL,
+    edit_message::TOOL,
+    add_reaction::TOOL,
+    ask_question::TOOL,
 ];
+
+/// What a model is told of a tool.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, and what to know of it.
+    pub about: &'static str,
+    /// The JSON schema of its arguments.
+    pub schema: Value,
+}
+
+static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
+    let all = [
+        bash::SPEC,
+        read::SPEC,
+        write::SPEC,
+        edit::SPEC,
+        glob::SPEC,
+        grep::SPEC,
+        web_fetch::SPEC,
+        send_file::SPEC,
+        edit_message::SPEC,
+        add_reaction::SPEC,
+        ask_question::SPEC,
+    ];
+    let spec = |(name, (about, schema)): (&&'static str, (&'static str, &str))| Spec {
+        name,
+        about,
+        // silent: a test reads them all
+        schema: serde_json::from_str(schema).unwrap_or_default(),
+    };
+    NAMES.iter().zip(all).map(spec).collect()
+});
+
+/// What models are told of all tools, in an order that stays: a changed one empties their caches.
+pub fn specs() -> &'static [Spec] {
+    &SPECS
+}
 
 /// The tools of one sandbox.
 #[derive(Debug)]
 pub struct Tools {
     workspace: Utf8PathBuf,
     environment: Vec<(String, String)>,
+    /// What commands have in their environment besides.
+    extra: Vec<(String, String)>,
     children: Arc<Children>,
 }
 
@@ -82,9 +141,20 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
-    /// A file could not be read.
-    #[error("can't read {path:?}")]
+    /// The way out gave nothing.
+    #[error("can't fetch {url:?}")]
+    Fetch {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        #[source]
+        source: WayOutError,
+    },
+    /// A file could not be read or written.
+    #[error("can't {doing} {path:?}")]
     File {
+        /// What was being done.
+        doing: &'static str,
         /// The file as it was named.
         path: String,
         /// What the system said.
@@ -111,12 +181,29 @@ impl Tools {
         Self {
             workspace,
             environment,
+            extra: Vec::new(),
             children,
         }
     }
 
+    /// The same, whose commands have these variables, too.
+    #[must_use]
+    pub fn with_environment(mut self, extra: Vec<(String, String)>) -> Self {
+        let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
+        self.environment
+            .retain(|(name, _)| !names.contains(&name.as_str()));
+        self.environment.extend(extra.iter().cloned());
+        self.extra = extra;
+        self
+    }
+
+    /// The environment that commands have.
     pub(crate) fn environment(&self) -> &[(String, String)] {
         &self.environment
+    }
+
+    pub(crate) fn workspace(&self) -> &Utf8Path {
+        &self.workspace
     }
 
     pub(crate) async fn call(
@@ -126,11 +213,17 @@ impl Tools {
         arguments: &str,
     ) -> Result<Called, ToolError> {
         match tool {
-            "sh" => sh::call(self, io, parse("sh", arguments)?).await,
-            "send_file" => send_file::call(self, parse("send_file", arguments)?),
-            "edit_message" => edit_message::call(parse("edit_message", arguments)?),
-            "add_reaction" => add_reaction::call(parse("add_reaction", arguments)?),
-            "ask_question" => ask_question::call(parse("ask_question", arguments)?),
+            bash::TOOL => bash::call(self, io, parse(bash::TOOL, arguments)?).await,
+            read::TOOL => read::call(self, &parse(read::TOOL, arguments)?),
+            write::TOOL => write::call(self, &parse(write::TOOL, arguments)?),
+            edit::TOOL => edit::call(self, parse(edit::TOOL, arguments)?),
+            glob::TOOL => glob::call(self, parse(glob::TOOL, arguments)?).await,
+            grep::TOOL => grep::call(self, parse(grep::TOOL, arguments)?).await,
+            web_fetch::TOOL => web_fetch::call(io, parse(web_fetch::TOOL, arguments)?).await,
+            send_file::TOOL => send_file::call(self, parse(send_file::TOOL, arguments)?),
+            edit_message::TOOL => edit_message::call(parse(edit_message::TOOL, arguments)?),
+            add_reaction::TOOL => add_reaction::call(parse(add_reaction::TOOL, arguments)?),
+            ask_question::TOOL => ask_question::call(parse(ask_question::TOOL, arguments)?),
             _ => Err(ToolError::UnknownTool),
         }
     }
@@ -138,6 +231,11 @@ impl Tools {
 
 fn parse<'a, T: Deserialize<'a>>(tool: &'static str, json: &'a str) -> Result<T, ToolError> {
     serde_json::from_str(json).map_err(|source| ToolError::Arguments { tool, source })
+}
+
+/// What a tool that changes nothing in the conversation gave.
+fn told(text: String) -> Called {
+    Called { text, effect: None }
 }
 
 fn message(tool: &'static str, seq: i64) -> Result<Seq, ToolError> {
@@ -159,3 +257,6 @@ fn check_text(tool: &'static str, text: &str) -> Result<(), ToolError> {
         ),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,7 @@ impl TurnLoop {
             return self.refuse(&settings.provider, &offer).await;
         };
         match offer.compact {
-            Some(seq) => self.compact(provider, seq, stop).await,
+            Some(seq) => self.compact((provider, settings), seq, stop).await,
             None => self.turn(provider, settings, offer, stop).await,
         }
     }

@@ -29,6 +29,7 @@ mod saying;
 mod sending;
 mod tracing;
 mod troubles;
+mod way_out;
 
 use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
@@ -200,7 +201,7 @@ impl Bench {
             clock: Arc::clone(&clock),
             entropy,
             secrets: Arc::new(SecretSource {
-                env: Box::new(|_name| None),
+                env: Box::new(way_out::variable),
                 file: Box::new(|_path| Err(io::ErrorKind::NotFound.into())),
             }),
             boot: self.boot.clone(),

@@ -3,7 +3,6 @@
 //! It proves the whole path from platform to sandbox and back, and shows what a sandbox can do.
 
 mod commands;
-mod draft;
 
 use std::{collections::BTreeMap, future, time::Duration};
 
@@ -13,10 +12,8 @@ use async_trait::async_trait;
 use crate::{
     provider::{
         AgentProvider, ProviderCaps, Turn, TurnError, TurnIo, TurnOutcome,
-        offline::{
-            commands::{COMMANDS_LIMIT, Command, parse},
-            draft::Draft,
-        },
+        draft::Draft,
+        offline::commands::{COMMANDS_LIMIT, Command, parse},
     },
     report,
     tools::ToolError,
@@ -189,7 +186,7 @@ async fn act(
     match command {
         Command::Sh(cmd) => {
             let arguments = serde_json::json!({ "cmd": cmd }).to_string();
-            call("sh", &arguments, io, draft).await;
+            call("bash", &arguments, io, draft).await;
         }
         Command::Tool { name, arguments } => call(name, arguments, io, draft).await,
         Command::Say { count, text } => {

@@ -5,7 +5,11 @@ use serde::Deserialize;
 
 use crate::tools::{Called, Effect, ToolError, message};
 
-const TOOL: &str = "add_reaction";
+pub(super) const TOOL: &str = "add_reaction";
+pub(super) const SPEC: (&str, &str) = (
+    "Puts a reaction on a message, when the turn ends.",
+    r#"{"type":"object","properties":{"seq":{"type":"integer","description":"The number of the message"},"emoji":{"type":"string","description":"One Unicode emoji"}},"required":["seq","emoji"],"additionalProperties":false}"#,
+);
 /// The longest emoji, in bytes: joined ones are long, but not longer.
 const EMOJI_LIMIT_BYTES: usize = 64;
 

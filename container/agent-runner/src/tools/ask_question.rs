@@ -5,7 +5,12 @@ use serde::Deserialize;
 
 use crate::tools::{Called, Effect, ToolError, check_text};
 
-const TOOL: &str = "ask_question";
+pub(super) const TOOL: &str = "ask_question";
+pub(super) const SPEC: (&str, &str) = (
+    "Asks the people of the conversation something with fixed answers, when the turn ends. The answer \
+     comes as a message of a later turn.",
+    r#"{"type":"object","properties":{"title":{"type":"string","description":"A short heading"},"text":{"type":"string","description":"The question itself"},"options":{"type":"array","items":{"type":"string"},"minItems":2,"maxItems":20,"description":"The answers to choose from"},"expires_s":{"type":"integer","minimum":1,"maximum":2592000,"description":"How long there is for an answer, in seconds"}},"required":["title","options"],"additionalProperties":false}"#,
+);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,11 @@ use serde::Deserialize;
 
 use crate::tools::{Called, Effect, ToolError, check_text, message};
 
-const TOOL: &str = "edit_message";
+pub(super) const TOOL: &str = "edit_message";
+pub(super) const SPEC: (&str, &str) = (
+    "Changes the text of a message that you sent before, when the turn ends.",
+    r#"{"type":"object","properties":{"seq":{"type":"integer","description":"The number of your message"},"text":{"type":"string","description":"Its new text"}},"required":["seq","text"],"additionalProperties":false}"#,
+);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

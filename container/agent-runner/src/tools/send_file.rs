@@ -10,7 +10,11 @@ use serde::Deserialize;
 
 use crate::tools::{Called, Effect, ToolError, Tools, check_text};
 
-const TOOL: &str = "send_file";
+pub(super) const TOOL: &str = "send_file";
+pub(super) const SPEC: (&str, &str) = (
+    "Sends a file of the workspace into the conversation, as it is now, when the turn ends.",
+    r#"{"type":"object","properties":{"path":{"type":"string","description":"The file, relative to the workspace"},"text":{"type":"string","description":"What is said with it"},"name":{"type":"string","description":"The name to show, if not the file's"}},"required":["path"],"additionalProperties":false}"#,
+);
 /// The longest name to show, in bytes: what file systems take.
 const NAME_LIMIT_BYTES: usize = 255;
 
@@ -66,6 +70,7 @@ fn check_name(name: &str) -> Result<(), ToolError> {
 
 fn read(workspace: &Utf8Path, path: &str) -> Result<Vec<u8>, ToolError> {
     let failed = |source| ToolError::File {
+        doing: "read",
         path: path.to_owned(),
         source,
     };

@@ -1,6 +1,7 @@
 mod bench;
 mod commands;
 mod follow_ups;
+mod models;
 mod troubles;
 
 use std::{

@@ -13,8 +13,9 @@ use tracing::{Instrument, Span};
 use crate::{
     Error,
     follow_ups::FollowUps,
-    provider::{AgentProvider, Turn, TurnError, TurnIo, TurnOutcome},
+    provider::{AgentProvider, Model, Turn, TurnError, TurnIo, TurnOutcome},
     turn_loop::{Step, TurnLoop, failed, pause, rung, session, stopped},
+    way_out::WayOut,
 };
 
 /// What a turn has taken so far.
@@ -148,12 +149,11 @@ impl TurnLoop {
         loop {
             let turn = Turn {
                 agent_name: settings.agent_name.clone(),
-                model: settings.model.clone(),
                 messages: taken.messages(),
                 state: state.clone(),
                 failures: taken.failures() + mending.count(),
             };
-            let io = self.io(taken);
+            let io = self.io(taken, &settings);
             let watched = self.watch(provider.run_turn(turn, io), taken, stop).await;
             let Watched::Ended(Err(error)) = &watched else {
                 return (watched, mending);
@@ -169,7 +169,7 @@ impl TurnLoop {
                 Some(InTurn::Compact) => {
                     tracing::warn!("what the provider remembers is made shorter");
                     mending.done.compacted = true;
-                    let work = provider.compact(state.clone(), self.io(taken));
+                    let work = provider.compact(state.clone(), self.io(taken, &settings));
                     match self.watch(work, taken, stop).await {
                         Watched::Ended(Ok(outcome)) => {
                             remember(&mut state, &outcome.state);
@@ -194,7 +194,7 @@ impl TurnLoop {
     /// Has the provider shorten what it remembers, for the command `seq`.
     pub(super) async fn compact(
         &mut self,
-        provider: Arc<dyn AgentProvider>,
+        (provider, settings): (Arc<dyn AgentProvider>, Settings),
         seq: Seq,
         stop: &CancellationToken,
     ) -> Result<Step, Error> {
@@ -203,7 +203,7 @@ impl TurnLoop {
         let state = self.begin(provider.caps().state_keys, &taken)?;
         let span = span(&taken);
         tracing::info!(parent: &span, "compaction begins");
-        let io = self.io(&taken);
+        let io = self.io(&taken, &settings);
         let work = async {
             let mut outcome = provider.compact(state, io).await?;
             for emit in &mut outcome.emit {
@@ -241,11 +241,16 @@ impl TurnLoop {
         Ok(state)
     }
 
-    fn io(&self, taken: &Taken) -> TurnIo {
+    fn io(&self, taken: &Taken, settings: &Settings) -> TurnIo {
         let beats = Arc::clone(&self.parts.beats);
         let tools = Arc::clone(&self.parts.tools);
         TurnIo::new(move |declared| beats.beat(declared), tools)
             .with_follow_ups(Arc::clone(&taken.follow_ups))
+            .with_way_out(self.way_out(taken), model(settings))
+    }
+
+    fn way_out(&self, taken: &Taken) -> WayOut {
+        WayOut::at(&self.parts.in_dir).for_turn(taken.seqs.first().map(|seq| seq.get()))
     }
 
     /// Writes down how a turn ended.
@@ -386,6 +391,14 @@ impl TurnLoop {
         }
         Ok(stops)
     }
+}
+
+/// What the settings say of the agent's model.
+fn model(settings: &Settings) -> Option<Model> {
+    Some(Model {
+        id: settings.model.clone()?,
+        options: settings.model_options.clone(),
+    })
 }
 
 fn span(taken: &Taken) -> Span {

@@ -13,6 +13,7 @@ pub(crate) mod harness;
 pub(crate) mod hostile;
 pub(crate) mod hosts;
 pub(crate) mod inside;
+pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod person;
 pub(crate) mod talks;
@@ -88,6 +89,10 @@ macro_rules! all_cases {
                 nothing_outside_can_be_written,
                 nothing_of_the_host_is_visible,
                 there_is_no_network_and_no_privilege,
+            },
+            models::{
+                a_model_answers_and_its_key_stays_outside,
+                what_is_not_on_the_list_is_refused_and_on_record,
             },
             hostile::{
                 defect_01_a_link_in_the_outbox_is_not_followed,

@@ -55,7 +55,6 @@ impl Bench {
     ) -> Result<TurnOutcome, TurnError> {
         let turn = Turn {
             agent_name: "Ada".to_owned(),
-            model: None,
             messages,
             state: std::collections::BTreeMap::new(),
             failures,
@@ -210,7 +209,7 @@ async fn sh_output_is_bounded() {
 async fn sh_is_killed_with_all_it_started_when_its_time_is_up() {
     let bench = Bench::new();
     let said = bench
-        .say(r#"!tool sh {"cmd":"sleep 300 & echo $! > pid; yes", "timeout_s":1}"#)
+        .say(r#"!tool bash {"cmd":"sleep 300 & echo $! > pid; yes", "timeout_s":1}"#)
         .await
         .concat();
     assert!(
@@ -291,7 +290,7 @@ async fn tools_by_name() {
         )
         .await;
     bench
-        .check(r#"!tool sh {"cmd":"echo hi"}"#, &["4> hi\nexit status 0"])
+        .check(r#"!tool bash {"cmd":"echo hi"}"#, &["4> hi\nexit status 0"])
         .await;
     bench
         .check(
@@ -324,19 +323,19 @@ async fn tool_errors_are_answers() {
         ("!tool", "write: !tool NAME JSON"),
         (
             "!tool nope {}",
-            "error: there is no such tool; there are sh, send_file, edit_message, add_reaction, ask_question",
+            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_file, edit_message, add_reaction, ask_question",
         ),
         (
-            "!tool sh",
-            "error: bad arguments for sh: EOF while parsing a value at line 1 column 0",
+            "!tool bash",
+            "error: bad arguments for bash: EOF while parsing a value at line 1 column 0",
         ),
         (
-            "!tool sh {\"cmd\":\"true\",\"timeout_s\":0}",
-            "error: bad arguments for sh: timeout_s is not from 1 to 3600",
+            "!tool bash {\"cmd\":\"true\",\"timeout_s\":0}",
+            "error: bad arguments for bash: timeout_s is not from 1 to 3600",
         ),
         (
-            "!tool sh {\"cmd\":\"true\",\"timeout_s\":3601}",
-            "error: bad arguments for sh: timeout_s is not from 1 to 3600",
+            "!tool bash {\"cmd\":\"true\",\"timeout_s\":3601}",
+            "error: bad arguments for bash: timeout_s is not from 1 to 3600",
         ),
         (
             "!tool send_file {\"path\":\"none\"}",
@@ -667,7 +666,6 @@ async fn listen_answers_each_follow_up_where_it_came_from() {
     let follow_ups = Arc::new(FollowUps::default());
     let turn = Turn {
         agent_name: "Ada".to_owned(),
-        model: None,
         messages: vec![row(4, "!listen 60\n!big 1")],
         state: std::collections::BTreeMap::new(),
         failures: 0,

@@ -121,16 +121,7 @@ impl Bench {
     }
 
     pub(super) fn hear(&self, text: &str, triggers: bool) -> Seq {
-        let chat = Chat {
-            channel: "cli".to_owned(),
-            sender: "u1".to_owned(),
-            sender_name: None,
-            text: text.to_owned(),
-            sent_at: now(),
-            reply_to: None,
-            files: Vec::new(),
-        };
-        self.tell(&Inbound::Chat(chat), triggers)
+        self.tell(&chat(text), triggers)
     }
 
     /// A person tells the runner what to do.
@@ -138,11 +129,20 @@ impl Bench {
         self.tell(&Inbound::Control(command), true)
     }
 
+    /// A message in another chat than all others.
+    pub(super) fn hear_in(&self, chat: &str, text: &str) -> Seq {
+        self.tell_in(chat, &self::chat(text), true)
+    }
+
     pub(super) fn tell(&self, payload: &Inbound, triggers: bool) -> Seq {
+        self.tell_in("c1", payload, triggers)
+    }
+
+    fn tell_in(&self, chat: &str, payload: &Inbound, triggers: bool) -> Seq {
         self.said.set(self.said.get() + 1);
         let address = Address {
             channel: ChannelName::parse("cli").unwrap(),
-            chat: ChatId::parse("c1").unwrap(),
+            chat: ChatId::parse(chat).unwrap(),
             thread: None,
         };
         let highest = self.host.highest_inbound().unwrap();
@@ -245,6 +245,18 @@ impl Bench {
         assert_eq!(ended.unwrap(), Ended::Told);
         pulled
     }
+}
+
+fn chat(text: &str) -> Inbound {
+    Inbound::Chat(Chat {
+        channel: "cli".to_owned(),
+        sender: "u1".to_owned(),
+        sender_name: None,
+        text: text.to_owned(),
+        sent_at: now(),
+        reply_to: None,
+        files: Vec::new(),
+    })
 }
 
 pub(super) fn posts(pulled: &Pulled) -> Vec<(Option<i64>, &str)> {

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use camino::Utf8Path;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use tokio::{
@@ -28,7 +27,13 @@ const TIMEOUT_LIMIT: Duration = Duration::from_hours(1);
 /// How much of the output is kept, from its beginning.
 const OUTPUT_LIMIT_BYTES: usize = 64 * 1024;
 
-const TOOL: &str = "sh";
+pub(super) const TOOL: &str = "bash";
+pub(super) const SPEC: (&str, &str) = (
+    "Runs a command line in the workspace, and gives its output and how it ended. There is no \
+     network but what the environment's proxy lets through. What it starts in the background ends \
+     with it.",
+    r#"{"type":"object","properties":{"cmd":{"type":"string","description":"The command line, for bash -c"},"timeout_s":{"type":"integer","minimum":1,"maximum":3600,"description":"After so many seconds it is stopped; 60 if absent"}},"required":["cmd"],"additionalProperties":false}"#,
+);
 /// The shells, best first.
 const SHELLS: &[&str] = &["bash", "sh"];
 /// How often the pipe is read in a row, so that an endless writer can't hold up the clock.
@@ -58,8 +63,7 @@ pub(super) async fn call(
     io.progress(Some(limit));
     let failed = |doing| move |source| ToolError::Shell { doing, source };
     let _awaited = tools.children.awaited();
-    let (mut child, pipe) =
-        spawn(&tools.workspace, &arguments.cmd).map_err(failed("start the shell"))?;
+    let (mut child, pipe) = spawn(tools, &arguments.cmd).map_err(failed("start the shell"))?;
     let group = Group::of(&child);
     let mut output = Output::default();
     let ended = timeout(limit, async {
@@ -111,13 +115,14 @@ impl Drop for Group {
 }
 
 /// Output and errors go to the same pipe, so that they stay in order.
-fn spawn(workspace: &Utf8Path, cmd: &str) -> io::Result<(Child, Receiver)> {
+fn spawn(tools: &Tools, cmd: &str) -> io::Result<(Child, Receiver)> {
     let mut missing = io::Error::from(ErrorKind::NotFound);
     for shell in SHELLS {
         let (reader, writer) = io::pipe()?;
         let spawned = Command::new(shell)
             .args(["-c", cmd])
-            .current_dir(workspace)
+            .current_dir(&tools.workspace)
+            .envs(tools.extra.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
