@@ -64,6 +64,7 @@ impl Bench {
             channel: "cli".to_owned(),
             sender: "u1".to_owned(),
             sender_name: None,
+            about: None,
             text: text.to_owned(),
             sent_at: Timestamp::UNIX_EPOCH,
             reply_to: None,

@@ -61,6 +61,7 @@ const CAPS: ChannelCaps = ChannelCaps {
     opens_directs: Support::Yes,
     // With base64 and the longest text at its worst, this is what fits into one line.
     files: FilesOut::UpTo {
+        text: TextLimit::Unlimited,
         count: 16,
         each_bytes: 12 * 1024 * 1024,
         total_bytes: 12 * 1024 * 1024,
@@ -144,7 +145,12 @@ impl ChannelAdapter for CliAdapter {
             return Err(ChannelError::Permanent { reason });
         }
         let handle = Handle::parse("anchorhold").map_err(|error| permanent(&error))?;
-        Ok(BotIdentity { handle, name: None })
+        let sees = format!("Whoever can open {} is heard.", self.socket);
+        Ok(BotIdentity {
+            handle,
+            name: None,
+            sees: vec![sees],
+        })
     }
 
     async fn run(&self, cx: ChannelContext) -> Result<(), ChannelError> {

@@ -4,7 +4,7 @@ use anchorhold_channel::FactoryContext;
 use anchorhold_core::{
     address::Address,
     ids::{ChatId, Handle, IdError, PlatformMessageId, QuestionId},
-    inbound::{Attachment, ChatKind, InboundAnswer, InboundEvent, Sender},
+    inbound::{Attachment, ChatKind, InboundAnswer, InboundEvent, Sender, What},
     outbound::OPTIONS_LIMIT,
 };
 use serde_json::Value;
@@ -75,6 +75,7 @@ pub(crate) fn event(
             thread: None,
         },
         message_id,
+        what: What::Message,
         sender: sender()?,
         chat_kind: ChatKind::Direct,
         addressed: true,

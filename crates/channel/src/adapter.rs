@@ -62,6 +62,8 @@ pub struct BotIdentity {
     pub handle: Handle,
     /// The name that people see.
     pub name: Option<String>,
+    /// What it may see and do there, and what it lacks, each a short sentence for the operator.
+    pub sees: Vec<String>,
 }
 
 /// Names one operation for good: one part of one delivery.

@@ -89,8 +89,11 @@ pub enum Questions {
 pub enum FilesOut {
     /// None at all.
     None,
-    /// So many, of such a size.
+    /// So many, of such a size. The host makes several messages of more.
     UpTo {
+        /// The longest text that one message has beside its files; a longer one goes first, as
+        /// messages of its own.
+        text: TextLimit,
         /// The most files of one message.
         count: usize,
         /// The largest file, in bytes.

@@ -10,15 +10,18 @@
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
-use anchorhold_core::{address::Address, ids::ChannelName};
+use anchorhold_core::{address::Address, ids::ChannelName, outbound::OutboundFile};
 use async_trait::async_trait;
 use tokio::time;
 
-use crate::adapter::ChannelAdapter;
+use crate::{adapter::ChannelAdapter, error::LimitScope};
 
 mod bench;
 mod cases;
 mod clicks;
+mod operations;
+mod people;
+mod troubles;
 
 /// How long a case waits for something that has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +43,45 @@ pub enum Chat {
     /// The direct chat, opened by the bot, with the person who talks in the first; it may be the same
     /// chat as that. Used only where the platform has such chats.
     Direct,
+    /// A chat of several people. Used only where [`ConformanceHarness::mention`] does something.
+    Group,
+    /// A thread in that chat. Used only where the platform has threads.
+    Thread,
+}
+
+/// Did what a case wants done to the platform happen?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// It did.
+    It,
+    /// The platform has nothing like it; the case is skipped.
+    NotHere,
+}
+
+/// What the platform does with the next request of the kind that is disturbed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It asks to wait so long, and says so in its own way.
+    Limit(LimitScope, Duration),
+    /// It fails on its own side and does nothing.
+    ServerError,
+    /// It says no to this one request, and would say no again.
+    Refuse,
+    /// It does not accept the credentials.
+    Unauthorized,
+    /// It does what it was asked for, and the answer gets lost.
+    LoseAnswer,
+    /// It does what it was asked for, and the answer is cut off in the middle.
+    GarbleAnswer,
+}
+
+/// Which requests are disturbed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The next one of [`ChannelAdapter::send`].
+    Sending,
+    /// The next one by which `run` receives.
+    Receiving,
 }
 
 /// What a person, or the platform on their behalf, knows about a message to the bot.
@@ -92,7 +134,8 @@ pub trait ConformanceHarness: Send + Sync {
     /// What is known about the message `id` by now.
     async fn told(&self, chat: Chat, id: &str) -> Result<Told, Failure>;
 
-    /// The texts that the person has seen from the bot so far, in order.
+    /// The texts that the person sees from the bot now, in order: edits made, what was deleted gone,
+    /// files without words left out.
     async fn seen(&self, chat: Chat) -> Result<Vec<String>, Failure>;
 
     /// The questions that the person has seen from the bot so far, in order, each as what its options
@@ -105,6 +148,53 @@ pub trait ConformanceHarness: Send + Sync {
     /// gives, `option` one into its options. Used only where the platform asks questions itself.
     async fn click(&self, _chat: Chat, _question: usize, _option: usize) -> Result<(), Failure> {
         Err(Failure::new("the harness does not choose answers"))
+    }
+
+    /// As [`Self::say`], in a group and in words that address the bot.
+    async fn mention(&self, _chat: Chat, _id: &str, _text: &str) -> Result<Did, Failure> {
+        Ok(Did::NotHere)
+    }
+
+    /// The person changes what they said.
+    async fn revise(&self, _chat: Chat, _id: &str, _text: &str) -> Result<Did, Failure> {
+        Ok(Did::NotHere)
+    }
+
+    /// The person puts a reaction on what they said.
+    async fn react(&self, _chat: Chat, _id: &str, _emoji: &str) -> Result<Did, Failure> {
+        Ok(Did::NotHere)
+    }
+
+    /// The person says something with files, all of it one message.
+    async fn share(
+        &self,
+        _chat: Chat,
+        _id: &str,
+        _text: &str,
+        _files: &[OutboundFile],
+    ) -> Result<Did, Failure> {
+        Ok(Did::NotHere)
+    }
+
+    /// The files that the person has seen from the bot so far, in order. Used only where the
+    /// platform takes some.
+    async fn files(&self, _chat: Chat) -> Result<Vec<OutboundFile>, Failure> {
+        Err(Failure::new("the harness does not see files"))
+    }
+
+    /// The reactions of the bot that the person sees now. Used only where the platform has some.
+    async fn reactions(&self, _chat: Chat) -> Result<Vec<String>, Failure> {
+        Err(Failure::new("the harness does not see reactions"))
+    }
+
+    /// Disturbs the next request.
+    async fn trouble(&self, _side: Side, _trouble: Trouble) -> Result<Did, Failure> {
+        Ok(Did::NotHere)
+    }
+
+    /// What must stand in no error: tokens and the like.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Gives the adapter these bytes where it expects the platform's.
@@ -169,6 +259,31 @@ cases! {
         a_click_answers_its_question_once,
         a_failed_click_does_not_end_run,
         a_question_outlives_a_restart,
+    }
+    people {
+        a_group_is_told_from_a_direct_chat,
+        a_thread_is_a_place_of_its_own,
+        an_edit_is_known_as_one,
+        a_reaction_is_known_as_one,
+        files_arrive_with_their_message,
+    }
+    operations {
+        files_are_seen_with_their_text,
+        a_message_can_be_changed,
+        a_message_can_be_taken_back,
+        a_reaction_is_seen,
+        typing_is_taken,
+        what_is_not_there_is_refused_for_good,
+    }
+    troubles {
+        a_limit_says_whom_it_is_about,
+        a_server_error_is_no_verdict,
+        a_refusal_is_for_good,
+        a_lost_answer_is_ambiguous,
+        a_garbled_answer_is_ambiguous,
+        refused_credentials_are_told_apart,
+        receiving_outlives_an_outage,
+        no_error_says_a_secret,
     }
 }
 

@@ -17,8 +17,10 @@ pub enum ChannelError {
     /// The platform asks to wait. Nothing was done.
     #[error("the platform asks to wait {retry_after:?}")]
     RateLimited {
-        /// How long, as the platform said it.
+        /// How long, as the platform said it; where it did not, what is customary there.
         retry_after: Duration,
+        /// Who has to wait.
+        scope: LimitScope,
     },
     /// It did not work this time, certainly nothing was done, and it may work later: no connection,
     /// a server error before the request was taken.
@@ -57,11 +59,26 @@ pub enum ChannelError {
     Absent,
 }
 
+/// Whom a platform's limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitScope {
+    /// What goes to this chat. Others are not slowed down by it.
+    Chat,
+    /// Everything that the instance sends. Where the platform does not tell, it is this.
+    Instance,
+}
+
 /// What the host does after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Pause this instance's sends for so long, then try again; it does not count as a failed try.
-    RetryAfter(Duration),
+    /// Pause the sends that the limit is about for so long, then try again; it does not count as a
+    /// failed try.
+    RetryAfter {
+        /// How long.
+        wait: Duration,
+        /// Whose sends.
+        scope: LimitScope,
+    },
     /// Try again after a growing wait, a limited number of times.
     Backoff,
     /// Try again with the same key where [`crate::ChannelCaps::dedupes_by_key`] says so; else record
@@ -79,7 +96,10 @@ impl ChannelError {
     /// What the host does about it.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::RateLimited { retry_after } => Disposition::RetryAfter(*retry_after),
+            Self::RateLimited { retry_after, scope } => Disposition::RetryAfter {
+                wait: *retry_after,
+                scope: *scope,
+            },
             Self::Transient { .. } => Disposition::Backoff,
             Self::Ambiguous { .. } => Disposition::SettleUnknownOrResend,
             Self::Permanent { .. } => Disposition::Dead,

@@ -16,7 +16,7 @@ use anchorhold_core::{
     address::Address,
     clock::{Clock, Entropy},
     ids::{ChannelName, ChatId, Handle, IdError, OutboundId, PlatformMessageId, QuestionId},
-    inbound::{ChatKind, InboundAnswer, InboundEvent, Sender},
+    inbound::{ChatKind, InboundAnswer, InboundEvent, Sender, What},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -48,6 +48,7 @@ pub fn direct_event(
             thread: None,
         },
         message_id: PlatformMessageId::parse(id)?,
+        what: What::Message,
         sender: Sender {
             handle: Handle::parse("person")?,
             name: None,
@@ -363,12 +364,18 @@ fn same(a: &InboundEvent, b: &InboundEvent) -> bool {
 #[derive(Debug, Default)]
 pub struct FakeCursorStore {
     values: Mutex<HashMap<ChannelName, String>>,
+    writes: AtomicU64,
 }
 
 impl FakeCursorStore {
     /// A store without any cursor.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// How often a cursor was moved.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
     }
 }
 
@@ -382,6 +389,7 @@ impl CursorStore for FakeCursorStore {
     async fn set(&self, channel: &ChannelName, value: &str) -> Result<(), CursorError> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         values.insert(channel.clone(), value.to_owned());
+        self.writes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -40,6 +40,11 @@ pub fn fit(text: &str, limit: TextLimit) -> Vec<String> {
     parts
 }
 
+/// Is `text` within the limit as it is?
+pub fn fits(text: &str, limit: TextLimit) -> bool {
+    measure::prefix_end(text, limit, measure::room(limit, "")) == text.len()
+}
+
 /// How far the splitting has come.
 #[derive(Clone)]
 struct Place<'a> {

@@ -30,6 +30,12 @@
 //!     [`Answered`] text is shown to who clicked, to nobody else where the platform allows that.
 //!     Where the intake fails, the click is offered again or the person is told.
 //! 12. [`ChannelAdapter::open_direct`] gives the same chat each time and sends nothing.
+//! 13. An edit and a reaction come as [`What`](anchorhold_core::inbound::What) says, with a message
+//!     id of their own: the same edit has the same id each time, the next one another. The adapter
+//!     takes such an id as a target, and means the message that it is about.
+//! 14. A chat keeps its id for good. Where the platform gives it another, the adapter goes on with
+//!     the one that it gave first, and remembers that in its cursor.
+//! 15. A limit of the platform is reported with whom it is about, a chat or the whole instance.
 //!
 //! What the host promises to an adapter:
 //!
@@ -37,7 +43,8 @@
 //!    point; delivering the same event again is always safe and answers `Duplicate`.
 //! 2. `run` is called at most once at a time, `send` and `open_direct` many times at once, also
 //!    before, between and after runs.
-//! 3. Text is already fitted to [`ChannelCaps::text`] and files to [`ChannelCaps::files`].
+//! 3. Text is already fitted to [`ChannelCaps::text`] and files to [`ChannelCaps::files`]: what is
+//!    more than one message is several operations, each under its own key.
 //! 4. An operation that is tried again carries the same [`PartKey`]; another one never does.
 //! 5. A message answered with `Absent` is kept until [`Inbox::present`] is called for its address.
 //!    `present` never waits for a `send`, so an adapter may call it from anywhere.
@@ -67,7 +74,7 @@ pub use crate::{
     caps::{ChannelCaps, FilesOut, Markup, Questions, Reader, Support, TextLimit},
     config::{ChannelFactory, FactoryContext, Problem, TableReader},
     cursor::{Cursor, CursorStore},
-    error::{ChannelError, CursorError, Disposition, IntakeError, SecretError},
+    error::{ChannelError, CursorError, Disposition, IntakeError, LimitScope, SecretError},
     health::{Connection, Health, HealthReporter, HealthView, Observed},
     inbox::{Accepted, Answered, Inbox, Intake},
     secret::{Secret, SecretRef, SecretSource},

@@ -20,8 +20,11 @@ pub const ATTACHMENT_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 pub struct InboundEvent {
     /// Where it was said, and where the answer goes.
     pub address: Address,
-    /// The platform's id of the message: the same message always has the same id.
+    /// The platform's id of the message: the same message always has the same id. An edit and a
+    /// reaction have one of their own, which its channel takes for the message they are about.
     pub message_id: PlatformMessageId,
+    /// Is it a message, or about an earlier one?
+    pub what: What,
     /// Who said it.
     pub sender: Sender,
     /// Is the chat between one person and the bot, or a group?
@@ -30,7 +33,8 @@ pub struct InboundEvent {
     pub addressed: bool,
     /// When the platform says it was sent.
     pub sent_at: Timestamp,
-    /// What was said.
+    /// What was said. Of an edit the new text as a whole; of a reaction the emoji that the person has
+    /// put on the message, separated by spaces, and nothing where they took it back.
     pub text: String,
     /// The message this one replies to, where the platform tells.
     pub reply_to: Option<Quote>,
@@ -44,11 +48,43 @@ impl std::fmt::Debug for InboundEvent {
         f.debug_struct("InboundEvent")
             .field("address", &self.address)
             .field("message_id", &self.message_id)
+            .field("what", &self.what)
             .field("sender", &self.sender.handle)
             .field("addressed", &self.addressed)
             .field("text_bytes", &self.text.len())
             .field("attachments", &self.attachments)
             .finish_non_exhaustive()
+    }
+}
+
+/// What somebody did in a chat.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// They said something new.
+    #[default]
+    Message,
+    /// They changed what they had said.
+    Edit {
+        /// The message that was changed.
+        of: PlatformMessageId,
+    },
+    /// They put a reaction on a message, or took it back.
+    Reaction {
+        /// The message, which may be the bot's.
+        to: PlatformMessageId,
+    },
+}
+
+impl What {
+    /// Is it something new? What is about an earlier message is no command and no code.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Self::Message)
+    }
+
+    /// Is it a reaction? Those wake nobody.
+    pub fn is_reaction(&self) -> bool {
+        matches!(self, Self::Reaction { .. })
     }
 }
 

@@ -93,7 +93,8 @@ impl Reason {
 
 /// Decides what the agent group of `wiring` does with `event`.
 ///
-/// Access comes before everything: what it refuses is neither stored nor kept as context.
+/// Access comes before everything: what it refuses is neither stored nor kept as context. A reaction
+/// is context where a message would have woken the agent: nobody is woken by it, or asked about it.
 pub fn route(
     event: &InboundEvent,
     conversation: &Conversation,
@@ -105,7 +106,9 @@ pub fn route(
     if !facts.sender_known {
         match conversation.unknown_senders {
             // Somebody is asked only about a message that an agent would have answered.
-            UnknownSenderPolicy::RequestApproval if engaged == Ok(true) => {
+            UnknownSenderPolicy::RequestApproval
+                if engaged == Ok(true) && !event.what.is_reaction() =>
+            {
                 return Decision::Decline(Reason::AwaitsApproval);
             }
             UnknownSenderPolicy::Strict | UnknownSenderPolicy::RequestApproval => {
@@ -123,6 +126,7 @@ pub fn route(
     };
     let session = session_key(event, conversation, wiring, facts.threads);
     match (engaged, wiring.ignored) {
+        (true, _) if event.what.is_reaction() => Decision::Keep(session),
         (true, _) => {
             let subscribe =
                 wiring.engage == EngageMode::MentionSticky && event.addressed && !facts.subscribed;
@@ -153,6 +157,9 @@ pub fn applicable<'a>(wirings: &'a [Wiring], chat: &ChatId) -> Vec<&'a Wiring> {
 pub fn rule(wiring: &Wiring, facts: Facts, addressed: bool, decision: &Decision) -> String {
     match decision {
         Decision::Decline(reason) => reason.sentence().to_owned(),
+        Decision::Keep(_) if wiring.ignored == IgnoredPolicy::Drop => {
+            "a reaction wakes nobody, and is kept as context".to_owned()
+        }
         Decision::Keep(_) => {
             "the wiring's rule does not match, and it keeps what does not as context".to_owned()
         }

@@ -25,7 +25,7 @@ use std::{
 use anchorhold_channel::{Accepted, Answered, Intake, IntakeError};
 use anchorhold_core::{
     address::Address,
-    command,
+    command::{self, Command},
     entity::Conversation,
     ids::{AgentGroupId, OutboundId, SessionId, UserId},
     inbound::{InboundAnswer, InboundEvent},
@@ -191,11 +191,8 @@ impl Ingest {
         if store.event_seen(channel, chat, &event.message_id).await? {
             return Ok(Accepted::Duplicate);
         }
-        if let Some(said) = self.pairing.hear(&event).await? {
-            return self.handled(&event, said, "a code for pairing").await;
-        }
-        if let Some(said) = self.decision_in_words(&event).await? {
-            return self.handled(&event, said, "an answer to a question").await;
+        if let Some((said, what)) = self.for_host(&event).await? {
+            return self.handled(&event, said, what).await;
         }
         let wirings = store.wirings_for(channel, chat).await?;
         let applicable = route::applicable(&wirings, chat);
@@ -207,7 +204,7 @@ impl Ingest {
         }
         let (conversation, sender, standing) = self.parties(&event).await?;
         let parties = (&conversation, &standing);
-        if let Some(command) = command::parse(&event.text) {
+        if let Some(command) = command_in(&event) {
             let audience = self.audience(&event, parties, &applicable).await?;
             if !audience.is_empty() {
                 let parties = (sender, conversation.id);
@@ -219,6 +216,21 @@ impl Ingest {
         let decided = self.judge(&event, parties, &applicable).await?;
         let routed = self.settle(&event, conversation, sender, decided).await?;
         Box::pin(self.store(event, routed)).await
+    }
+
+    /// What the host itself says to a message that is for it alone, and what that was to it.
+    async fn for_host(
+        &self,
+        event: &InboundEvent,
+    ) -> Result<Option<(String, &'static str)>, Failure> {
+        if !event.what.is_message() {
+            return Ok(None);
+        }
+        if let Some(said) = self.pairing.hear(event).await? {
+            return Ok(Some((said, "a code for pairing")));
+        }
+        let answered = self.decision_in_words(event).await?;
+        Ok(answered.map(|said| (said, "an answer to a question")))
     }
 
     /// Stores a message for whoever hears it, and lets those who may be let in by somebody wait.
@@ -335,6 +347,11 @@ impl Ingest {
             }
         }
     }
+}
+
+/// The command that a message is. An edit of one does not give it again.
+fn command_in(event: &InboundEvent) -> Option<Command> {
+    command::parse(&event.text).filter(|_| event.what.is_message())
 }
 
 /// What is kept of a message for whoever asks what became of it: never what it says.

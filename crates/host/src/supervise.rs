@@ -213,7 +213,7 @@ fn wait_after(
             instance.reporter.dead(&text);
             UNAUTHORIZED
         }
-        Disposition::RetryAfter(wait) => {
+        Disposition::RetryAfter { wait, .. } => {
             instance.reporter.reconnecting(&text);
             wait.max(backoff)
         }

@@ -49,7 +49,7 @@ pub use host::{HostSide, ModelOptions, Settings};
 pub use journal::{Body, FileRow, JournalRow, Rebuild};
 pub use offer::{InboundRow, Offer, UnknownRow};
 pub use payload::{
-    ASK_LIMIT, Answer, Chat, Control, Inbound, InboxFile, Note, Outbound, Undecodable,
+    ASK_LIMIT, About, Answer, Chat, Control, Inbound, InboxFile, Note, Outbound, Undecodable,
 };
 pub use pull::{Claim, Cursors, HandledRow, HandledState, OutboundRow, Pulled, Rejected};
 pub use recover::Recovered;

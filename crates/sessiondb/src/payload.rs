@@ -99,7 +99,10 @@ pub struct Chat {
     /// What the person calls themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_name: Option<String>,
-    /// What was said.
+    /// What it is about, if it is no message of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+    /// What was said; of an edit the new text, of a reaction its emoji.
     pub text: String,
     /// When the platform says it was sent.
     pub sent_at: Timestamp,
@@ -109,6 +112,23 @@ pub struct Chat {
     /// Files that came with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<InboxFile>,
+}
+
+/// What somebody did to an earlier message. The number is that which the agent knows it by, if it
+/// ever had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum About {
+    /// They changed it.
+    Edit {
+        /// Which one.
+        of: Option<Seq>,
+    },
+    /// They put a reaction on it, or took it back where there is no text.
+    Reaction {
+        /// Which one.
+        to: Option<Seq>,
+    },
 }
 
 impl fmt::Debug for Chat {

@@ -160,6 +160,7 @@ fn chat(text: &str) -> Chat {
         channel: "cli".to_owned(),
         sender: "local".to_owned(),
         sender_name: None,
+        about: None,
         text: text.to_owned(),
         sent_at: at(5),
         reply_to: None,

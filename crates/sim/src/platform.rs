@@ -11,7 +11,7 @@ use anchorhold_channel::PartKey;
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, Handle, PlatformMessageId},
-    inbound::{ChatKind, InboundEvent, Sender},
+    inbound::{ChatKind, InboundEvent, Sender, What},
 };
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -177,6 +177,7 @@ fn event(said: &Said, now: Timestamp) -> Option<InboundEvent> {
             thread: None,
         },
         message_id: PlatformMessageId::parse(&format!("p{}", said.number)).ok()?,
+        what: What::Message,
         sender: Sender {
             handle: Handle::parse(&format!("u-{}", said.chat)).ok()?,
             name: None,

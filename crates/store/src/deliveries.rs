@@ -46,6 +46,9 @@ pub(crate) const BY_SEQ: &str = "SELECT * FROM deliveries WHERE session_id = ?1 
 pub(crate) const UNPARK: &str = "UPDATE deliveries SET parked = 0, next_at = ?3
      WHERE status = 'pending' AND parked = 1 AND channel = ?1 AND chat = ?2";
 
+pub(crate) const PUT_OFF_CHAT: &str = "UPDATE deliveries SET next_at = MAX(next_at, ?3)
+     WHERE status = 'pending' AND channel = ?1 AND chat = ?2";
+
 pub(crate) const FAILED: &str = "SELECT * FROM deliveries WHERE status IN ('dead', 'unknown')
      AND discarded_at IS NULL ORDER BY ended_at DESC LIMIT ?1";
 
@@ -308,6 +311,30 @@ impl Store {
         .execute(&mut *conn)
         .await
         .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Holds every lane of one chat that has something to say back until `until`. Of two times the
+    /// later one holds.
+    pub async fn put_off_chat(
+        &self,
+        channel: &ChannelName,
+        chat: &ChatId,
+        until: Timestamp,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::PutOffChat {
+            channel: channel.clone(),
+            chat: chat.clone(),
+            source,
+        };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query(PUT_OFF_CHAT)
+            .bind(channel.as_str())
+            .bind(chat.as_str())
+            .bind(until.as_millisecond())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 

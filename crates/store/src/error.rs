@@ -314,6 +314,10 @@ operations! {
     Unpark { channel: ChannelName, chat: ChatId } = "could not unpark the deliveries to {chat} of {channel}";
     /// See [`crate::Store::park_channel_until`].
     ParkChannel { channel: ChannelName } = "could not park the deliveries of {channel}";
+    /// See [`crate::Store::cited`].
+    Cited { session: SessionId } = "could not look for what a person refers to in session {session}";
+    /// See [`crate::Store::put_off_chat`].
+    PutOffChat { channel: ChannelName, chat: ChatId } = "could not put off the deliveries to {chat} on {channel}";
     /// See [`crate::Store::unpark_channel`].
     UnparkChannel { channel: ChannelName } = "could not unpark the deliveries of {channel}";
     /// See [`crate::Store::failed_deliveries`].

@@ -44,6 +44,7 @@ pub mod approvals;
 pub mod attempts;
 pub mod audit;
 pub mod channel_health;
+mod cited;
 pub mod clock;
 pub mod conversations;
 pub mod cursors;

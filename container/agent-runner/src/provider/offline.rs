@@ -6,7 +6,7 @@ mod commands;
 
 use std::{collections::BTreeMap, future, time::Duration};
 
-use anchorhold_sessiondb::{Chat, Inbound};
+use anchorhold_sessiondb::{About, Chat, Inbound, Seq};
 use async_trait::async_trait;
 
 use crate::{
@@ -141,8 +141,16 @@ async fn answer(
 fn heard(chat: &Chat, overheard: usize) -> String {
     let mut said =
         vec!["I am the offline agent: I follow a script and understand nothing.".to_owned()];
-    if !chat.text.trim().is_empty() {
-        said.push(format!("You wrote: {}", quoted(&chat.text)));
+    let written = quoted(&chat.text);
+    match chat.about {
+        Some(About::Edit { of }) => {
+            said.push(format!("You changed {} to: {written}", numbered(of)));
+        }
+        Some(About::Reaction { to }) => {
+            said.push(format!("You reacted to {}: {written}", numbered(to)));
+        }
+        None if chat.text.trim().is_empty() => {}
+        None => said.push(format!("You wrote: {written}")),
     }
     match chat.files.len() {
         0 => {}
@@ -155,6 +163,13 @@ fn heard(chat: &Chat, overheard: usize) -> String {
         count => said.push(format!("Before that I overheard {count} messages.")),
     }
     said.join(" ")
+}
+
+fn numbered(seq: Option<Seq>) -> String {
+    match seq {
+        Some(seq) => format!("message #{}", seq.get()),
+        None => "a message that I do not know".to_owned(),
+    }
 }
 
 /// What is said about something that is not followed as commands.

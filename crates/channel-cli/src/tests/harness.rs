@@ -7,11 +7,12 @@ use std::{
 
 use anchorhold_channel::{
     ChannelAdapter, FactoryContext,
-    conformance::{Chat, ConformanceHarness, Failure, Told},
+    conformance::{Chat, ConformanceHarness, Did, Failure, Told},
 };
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, QuestionId},
+    outbound::OutboundFile,
 };
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -22,20 +23,30 @@ use super::kit::{self, Raw};
 use crate::{
     client::Client,
     error::ClientError,
-    wire::{DEFAULT_NAME, ServerLine},
+    wire::{DEFAULT_NAME, ServerLine, WireFile},
 };
 
 #[derive(Default)]
 struct Known {
     told: HashMap<(Chat, String), Told>,
-    seen: HashMap<Chat, Vec<String>>,
+    /// Ids and texts.
+    seen: HashMap<Chat, Vec<(String, String)>>,
+    reactions: HashMap<Chat, Vec<String>>,
+    files: HashMap<Chat, Vec<OutboundFile>>,
     asked: HashMap<Chat, Vec<(QuestionId, Vec<String>)>>,
 }
 
 /// Something that a person is about to do.
 enum Act {
-    Say { id: String, text: String },
-    Answer { question: QuestionId, option: usize },
+    Say {
+        id: String,
+        text: String,
+        files: Vec<WireFile>,
+    },
+    Answer {
+        question: QuestionId,
+        option: usize,
+    },
 }
 
 struct Person {
@@ -89,6 +100,8 @@ fn name(chat: Chat) -> &'static str {
         Chat::One => "one",
         Chat::Two => "two",
         Chat::Direct => DEFAULT_NAME,
+        // There are neither groups nor threads here; nobody is ever there.
+        Chat::Group | Chat::Thread => "group",
     }
 }
 
@@ -124,9 +137,16 @@ async fn live(
     }
 }
 
+fn wire(file: &OutboundFile) -> WireFile {
+    WireFile {
+        name: file.name.clone(),
+        data: file.content.clone(),
+    }
+}
+
 async fn carry_out(client: &mut Client, act: Act) -> Result<(), ClientError> {
     match act {
-        Act::Say { id, text } => client.say_as(&id, &text, Vec::new()).await,
+        Act::Say { id, text, files } => client.say_as(&id, &text, files).await,
         Act::Answer { question, option } => client.answer(question, option).await,
     }
 }
@@ -139,7 +159,30 @@ fn note(chat: Chat, line: ServerLine, known: &mut Known) {
         ServerLine::Error { id: Some(id), .. } => {
             known.told.insert((chat, id), Told::NotAccepted);
         }
-        ServerLine::Message { text, .. } => known.seen.entry(chat).or_default().push(text),
+        ServerLine::Message {
+            id, text, files, ..
+        } => {
+            known.seen.entry(chat).or_default().push((id, text));
+            let file = |file: WireFile| OutboundFile {
+                name: file.name,
+                content: file.data,
+            };
+            let files = files.into_iter().map(file);
+            known.files.entry(chat).or_default().extend(files);
+        }
+        ServerLine::Edit { target, text, .. } => {
+            let seen = known.seen.entry(chat).or_default().iter_mut();
+            for (_, old) in seen.filter(|(id, _)| *id == target) {
+                old.clone_from(&text);
+            }
+        }
+        ServerLine::Delete { target, .. } => {
+            let seen = known.seen.entry(chat).or_default();
+            seen.retain(|(id, _)| *id != target);
+        }
+        ServerLine::React { emoji, .. } => {
+            known.reactions.entry(chat).or_default().push(emoji);
+        }
         ServerLine::Question {
             question, options, ..
         } => known
@@ -150,9 +193,6 @@ fn note(chat: Chat, line: ServerLine, known: &mut Known) {
         ServerLine::Error { id: None, .. }
         | ServerLine::Answered { .. }
         | ServerLine::Welcome { .. }
-        | ServerLine::Edit { .. }
-        | ServerLine::Delete { .. }
-        | ServerLine::React { .. }
         | ServerLine::Typing => {}
     }
 }
@@ -190,16 +230,36 @@ impl ConformanceHarness for Harness {
     }
 
     async fn say(&self, chat: Chat, id: &str, text: &str) -> Result<(), Failure> {
+        self.share(chat, id, text, &[]).await.map(|_did| ())
+    }
+
+    async fn share(
+        &self,
+        chat: Chat,
+        id: &str,
+        text: &str,
+        files: &[OutboundFile],
+    ) -> Result<Did, Failure> {
         let key = (chat, id.to_owned());
         self.known().told.insert(key.clone(), Told::Nothing);
         let said = Act::Say {
             id: id.to_owned(),
             text: text.to_owned(),
+            files: files.iter().map(wire).collect(),
         };
         if !self.act(chat, said).await {
             self.known().told.insert(key, Told::NotAccepted);
         }
-        Ok(())
+        Ok(Did::It)
+    }
+
+    async fn files(&self, chat: Chat) -> Result<Vec<OutboundFile>, Failure> {
+        Ok(self.known().files.get(&chat).cloned().unwrap_or_default())
+    }
+
+    async fn reactions(&self, chat: Chat) -> Result<Vec<String>, Failure> {
+        let known = self.known();
+        Ok(known.reactions.get(&chat).cloned().unwrap_or_default())
     }
 
     async fn told(&self, chat: Chat, id: &str) -> Result<Told, Failure> {
@@ -209,7 +269,8 @@ impl ConformanceHarness for Harness {
     }
 
     async fn seen(&self, chat: Chat) -> Result<Vec<String>, Failure> {
-        Ok(self.known().seen.get(&chat).cloned().unwrap_or_default())
+        let seen = self.known().seen.get(&chat).cloned().unwrap_or_default();
+        Ok(seen.into_iter().map(|(_id, text)| text).collect())
     }
 
     async fn asked(&self, chat: Chat) -> Result<Vec<Vec<String>>, Failure> {

@@ -165,9 +165,24 @@ impl<'h> Bench<'h> {
         self.send(chat, &post(text), key).await
     }
 
-    async fn send(&self, chat: Chat, op: &OutboundOp, key: u32) -> Result<Sent, ChannelError> {
+    /// Tries an operation once.
+    pub(super) async fn send(
+        &self,
+        chat: Chat,
+        op: &OutboundOp,
+        key: u32,
+    ) -> Result<Sent, ChannelError> {
         let to = self.harness.address(chat);
-        self.adapter.send(&to, op, part_key(key)).await
+        let sending = self.adapter.send(&to, op, part_key(key));
+        // One that never ends is `Transient` to no case that expects another outcome.
+        time::timeout(PATIENCE, sending)
+            .await
+            .unwrap_or_else(|elapsed| {
+                Err(ChannelError::Transient {
+                    doing: "a send that has to end",
+                    source: Box::new(elapsed),
+                })
+            })
     }
 
     /// Sends text that has to be taken.
@@ -180,16 +195,16 @@ impl<'h> Bench<'h> {
         self.send_well(chat, &post(text), key).await
     }
 
-    async fn send_well(
+    /// Sends what has to be taken.
+    pub(super) async fn send_well(
         &self,
         chat: Chat,
         op: &OutboundOp,
         key: u32,
     ) -> Result<Option<PlatformMessageId>, Failure> {
-        match time::timeout(PATIENCE, self.send(chat, op, key)).await {
-            Ok(Ok(sent)) => Ok(sent.message_id),
-            Ok(Err(error)) => Err(Failure::new(format!("a good send failed: {error}"))),
-            Err(_elapsed) => Err(Failure::new("a send did not end")),
+        match self.send(chat, op, key).await {
+            Ok(sent) => Ok(sent.message_id),
+            Err(error) => Err(Failure::new(format!("a good send failed: {error}"))),
         }
     }
 
@@ -200,13 +215,7 @@ impl<'h> Bench<'h> {
             Questions::Native { max_options } => max_options.min(OPTIONS_LIMIT),
             Questions::Text => return None,
         };
-        let option = |option| format!("choice {number}.{option}");
-        Some(Question {
-            id: question_id(number),
-            title: format!("Question {number}"),
-            text: "Which one is it?".to_owned(),
-            options: (1..=count).map(option).collect(),
-        })
+        Some(any_question(number, count))
     }
 
     /// Asks a question that has to be taken, and waits until the person sees exactly these.
@@ -263,6 +272,15 @@ impl<'h> Bench<'h> {
         check(
             seen == expect,
             format!("{expect:?} expected, seen: {seen:?}"),
+        )
+    }
+
+    /// Waits until the person sees exactly these reactions of the bot.
+    pub(super) async fn sees_reactions(&self, chat: Chat, expect: &[&str]) -> Result<(), Failure> {
+        let seen = last_look(|| self.harness.reactions(chat), |seen| seen == expect).await?;
+        check(
+            seen == expect,
+            format!("reactions {expect:?} expected, seen: {seen:?}"),
         )
     }
 
@@ -326,6 +344,16 @@ impl<'h> Bench<'h> {
         }
     }
 
+    /// Waits until `run` ends by itself, as it has to, and gives the reason.
+    pub(super) async fn ended(self) -> Result<ChannelError, Failure> {
+        match time::timeout(PATIENCE, self.running).await {
+            Ok(Ok(Err(error))) => Ok(error),
+            Ok(Ok(Ok(()))) => Err(Failure::new("`run` ended as if it had been told to")),
+            Ok(Err(_panicked)) => Err(Failure::new("`run` panicked")),
+            Err(_elapsed) => Err(Failure::new("`run` goes on in spite of everything")),
+        }
+    }
+
     /// Asks `run` to end without waiting for it.
     pub(super) fn ask_to_stop(&self) {
         self.shutdown.cancel();
@@ -351,11 +379,11 @@ async fn supervise(
             return Ok(());
         };
         match error.disposition() {
-            Disposition::Backoff | Disposition::RetryAfter(_) if run < RUNS_LIMIT => {
+            Disposition::Backoff | Disposition::RetryAfter { .. } if run < RUNS_LIMIT => {
                 time::sleep(LOOK_AGAIN).await;
             }
             Disposition::Backoff
-            | Disposition::RetryAfter(_)
+            | Disposition::RetryAfter { .. }
             | Disposition::SettleUnknownOrResend
             | Disposition::Dead
             | Disposition::ParkInstance
@@ -383,12 +411,33 @@ where
     }
 }
 
+/// The question with this number and so many options.
+pub(super) fn any_question(number: u32, count: usize) -> Question {
+    let option = |option| format!("choice {number}.{option}");
+    Question {
+        id: question_id(number),
+        title: format!("Question {number}"),
+        text: "Which one is it?".to_owned(),
+        options: (1..=count).map(option).collect(),
+    }
+}
+
 /// The operation that says `text`.
 pub(super) fn post(text: &str) -> OutboundOp {
     OutboundOp::Post {
         text: text.to_owned(),
         files: Vec::new(),
         reply_to: None,
+        voice: Voice::Agent,
+    }
+}
+
+/// The same in answer to a message.
+pub(super) fn reply(text: &str, to: &PlatformMessageId) -> OutboundOp {
+    OutboundOp::Post {
+        text: text.to_owned(),
+        files: Vec::new(),
+        reply_to: Some(to.clone()),
         voice: Voice::Agent,
     }
 }

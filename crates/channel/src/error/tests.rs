@@ -8,8 +8,14 @@ fn each_failure_has_one_disposition() {
     let wait = Duration::from_secs(7);
     let cases = [
         (
-            ChannelError::RateLimited { retry_after: wait },
-            Disposition::RetryAfter(wait),
+            ChannelError::RateLimited {
+                retry_after: wait,
+                scope: LimitScope::Chat,
+            },
+            Disposition::RetryAfter {
+                wait,
+                scope: LimitScope::Chat,
+            },
         ),
         (
             ChannelError::Transient {

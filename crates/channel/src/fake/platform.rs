@@ -437,7 +437,8 @@ impl ChannelAdapter for FakeAdapter {
     async fn probe(&self) -> Result<BotIdentity, ChannelError> {
         let handle = Handle::parse("bot").map_err(|error| permanent(&error))?;
         let name = Some("Fake".to_owned());
-        Ok(BotIdentity { handle, name })
+        let sees = Vec::new();
+        Ok(BotIdentity { handle, name, sees })
     }
 
     async fn run(&self, cx: ChannelContext) -> Result<(), ChannelError> {

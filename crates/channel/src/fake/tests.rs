@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     adapter::{ChannelAdapter, ChannelContext},
     cursor::Cursor,
-    error::ChannelError,
+    error::{ChannelError, LimitScope},
     health,
     inbox::Inbox,
 };
@@ -53,11 +53,15 @@ async fn sends_follow_their_script_and_are_recorded() {
     };
     platform.script(Scripted::Fail(ChannelError::RateLimited {
         retry_after: LIMIT,
+        scope: LimitScope::Instance,
     }));
     platform.script(Scripted::TakeAndLoseAnswer);
     assert!(matches!(
         adapter.send(&to, &op, part_key(1)).await,
-        Err(ChannelError::RateLimited { retry_after: LIMIT })
+        Err(ChannelError::RateLimited {
+            retry_after: LIMIT,
+            scope: LimitScope::Instance
+        })
     ));
     assert!(matches!(
         adapter.send(&to, &op, part_key(1)).await,
@@ -163,12 +167,18 @@ async fn direct_chats_are_opened_or_fail_as_scripted() {
     let platform = FakePlatform::new(all_caps());
     let adapter = platform.adapter(ChannelName::parse("fake").unwrap());
     let person = Handle::parse("person").unwrap();
-    platform.fail_direct(ChannelError::RateLimited { retry_after: LIMIT });
+    platform.fail_direct(ChannelError::RateLimited {
+        retry_after: LIMIT,
+        scope: LimitScope::Chat,
+    });
     let failed = adapter.open_direct(&person).await;
     assert!(
         matches!(
             failed,
-            Err(ChannelError::RateLimited { retry_after: LIMIT })
+            Err(ChannelError::RateLimited {
+                retry_after: LIMIT,
+                scope: LimitScope::Chat
+            })
         ),
         "{failed:?}"
     );

@@ -6,7 +6,7 @@ use crate::{
     address::Address,
     entity::ManagedBy,
     ids::{ChannelName, ConversationId, Handle, PlatformMessageId, ThreadId, WiringId},
-    inbound::Sender,
+    inbound::{Sender, What},
 };
 
 const AGENT: [u8; 10] = [1; 10];
@@ -28,6 +28,7 @@ fn event() -> InboundEvent {
             thread: Some(ThreadId::parse("t1").unwrap()),
         },
         message_id: PlatformMessageId::parse("m1").unwrap(),
+        what: What::Message,
         sender: Sender {
             handle: Handle::parse("u1").unwrap(),
             name: None,
@@ -181,6 +182,69 @@ fn what_does_not_engage_is_context_only_where_the_wiring_keeps_it() {
             c.wiring.ignored = IgnoredPolicy::Accumulate;
         },
         |c| Decision::Keep(key(c)),
+    );
+}
+
+#[test]
+fn a_reaction_is_context_and_wakes_nobody() {
+    let reaction = |c: &mut Case| {
+        c.event.text = "👍".to_owned();
+        c.event.what = What::Reaction {
+            to: c.event.message_id.clone(),
+        };
+        c.wiring.engage = EngageMode::Mention;
+        c.event.addressed = true;
+    };
+    check(reaction, |c| Decision::Keep(key(c)));
+    check(
+        |c| {
+            reaction(c);
+            c.event.addressed = false;
+        },
+        declines(Reason::NotEngaged),
+    );
+    // Nobody is asked to let somebody in over a thumb.
+    check(
+        |c| {
+            reaction(c);
+            c.facts.sender_known = false;
+            c.conversation.unknown_senders = UnknownSenderPolicy::RequestApproval;
+        },
+        declines(Reason::UnknownSender),
+    );
+    let (wiring, facts) = (
+        wiring(AGENT, None),
+        Facts {
+            sender_known: true,
+            subscribed: false,
+            threads: false,
+        },
+    );
+    let key = SessionKey {
+        agent_group: agent(AGENT),
+        conversation: None,
+        thread: None,
+    };
+    assert_eq!(
+        rule(&wiring, facts, true, &Decision::Keep(key)),
+        "a reaction wakes nobody, and is kept as context"
+    );
+}
+
+#[test]
+fn an_edit_is_heard_as_a_message_is() {
+    let edit = |c: &mut Case| {
+        c.event.what = What::Edit {
+            of: c.event.message_id.clone(),
+        };
+    };
+    check(edit, wakes);
+    check(
+        |c| {
+            edit(c);
+            c.wiring.engage = EngageMode::Mention;
+        },
+        declines(Reason::NotEngaged),
     );
 }
 

@@ -5,7 +5,7 @@ use anchorhold_core::{
     address::Address,
     entity::AgentGroup,
     ids::{AgentGroupId, Handle, PlatformMessageId, ThreadId},
-    inbound::{ChatKind, InboundEvent, Sender},
+    inbound::{ChatKind, InboundEvent, Sender, What},
     route::Reason,
 };
 use serde_json::Value;
@@ -95,6 +95,7 @@ async fn event(lookup: &Lookup<'_>) -> Result<InboundEvent, Refusal> {
             thread,
         },
         message_id: PlatformMessageId::parse("explain").map_err(internal)?,
+        what: What::Message,
         sender: Sender { handle, name: None },
         chat_kind: if direct {
             ChatKind::Direct

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use anchorhold_channel::{ChannelError, PartKey};
+use anchorhold_channel::{ChannelError, LimitScope, PartKey};
 use anchorhold_core::{address::Address, outbound::OutboundOp};
 use anchorhold_store::{
     Durability, Error as StoreError,
@@ -12,6 +12,7 @@ use anchorhold_store::{
     },
     deliveries::{Delivery, Queued},
 };
+use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -264,13 +265,8 @@ impl Deliver {
         let (now, jitter) = (self.base.now(), self.base.jitter());
         let again = may_be_repeated(instance, operation);
         let outcome = after_failure(failure, again, failed, now, jitter);
-        if let Some(until) = outcome.park_instance {
-            let channel = &delivery.address.channel;
-            let parked = self.base.store.park_channel_until(channel, until).await;
-            if let Err(failure) = parked {
-                // It runs into its limit again, that is all.
-                error!(%channel, error = %report(&failure), "instance not parked");
-            }
+        if let Some((scope, until)) = outcome.park {
+            self.park(&delivery.address, scope, until).await;
         }
         self.settle(attempt, &outcome.settled).await?;
         match &outcome.settled {
@@ -291,6 +287,19 @@ impl Deliver {
             Settled::PartSent { .. } => {}
         }
         Ok(Onward::Later)
+    }
+
+    /// Holds back what would run into the same limit.
+    async fn park(&self, at: &Address, scope: LimitScope, until: Timestamp) {
+        let (store, channel) = (&self.base.store, &at.channel);
+        let parked = match scope {
+            LimitScope::Chat => store.put_off_chat(channel, &at.chat, until).await,
+            LimitScope::Instance => store.park_channel_until(channel, until).await,
+        };
+        if let Err(failure) = parked {
+            // It runs into its limit again, that is all.
+            error!(%channel, ?scope, error = %report(&failure), "not parked");
+        }
     }
 
     /// Ends a delivery that can't be sent at all, and tells the person.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anchorhold_channel::{ChannelError, Disposition};
+use anchorhold_channel::{ChannelError, Disposition, LimitScope};
 use anchorhold_core::retry::{Backoff, Next};
 use anchorhold_store::attempts::{AttemptOutcome, Settled};
 use jiff::Timestamp;
@@ -18,13 +18,13 @@ const PATIENCE: Backoff = Backoff {
 /// How long an instance with refused credentials keeps its messages back before the next try.
 const UNAUTHORIZED: Duration = Duration::from_mins(5);
 
-/// What to record, and whether the whole instance has to wait.
+/// What to record, and who else has to wait.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// What becomes of the delivery.
     pub settled: Settled,
-    /// No lane of the instance sends before this time.
-    pub park_instance: Option<Timestamp>,
+    /// No lane of the chat, or of the whole instance, sends before this time.
+    pub park: Option<(LimitScope, Timestamp)>,
 }
 
 /// Decides what follows from a failed attempt, the `failed`-th of its part (counted from 1).
@@ -47,19 +47,24 @@ pub fn after_failure(
         Next::After(wait) => retry(wait, why),
         Next::GiveUp => Settled::Dead { why, outcome },
     };
-    let (settled, park_instance) = match failure.disposition() {
-        Disposition::RetryAfter(wait) => (retry(wait, why), Some(later(now, wait))),
+    let (settled, park) = match failure.disposition() {
+        Disposition::RetryAfter { wait, scope } => {
+            (retry(wait, why), Some((scope, later(now, wait))))
+        }
         Disposition::Backoff => (patiently(why), None),
         Disposition::SettleUnknownOrResend if repeatable => (patiently(why), None),
         Disposition::SettleUnknownOrResend => (Settled::Unknown { why, outcome }, None),
         Disposition::Dead => (Settled::Dead { why, outcome }, None),
-        Disposition::ParkInstance => (retry(UNAUTHORIZED, why), Some(later(now, UNAUTHORIZED))),
+        Disposition::ParkInstance => {
+            let until = later(now, UNAUTHORIZED);
+            (
+                retry(UNAUTHORIZED, why),
+                Some((LimitScope::Instance, until)),
+            )
+        }
         Disposition::ParkUntilPresent => (Settled::Park, None),
     };
-    Outcome {
-        settled,
-        park_instance,
-    }
+    Outcome { settled, park }
 }
 
 /// What follows from an attempt that the death of the host cut off; `repeatable` as above.

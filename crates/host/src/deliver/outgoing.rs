@@ -1,6 +1,11 @@
 //! What a delivery carries, and the operations on the platform that it becomes.
 
-use anchorhold_channel::{ChannelCaps, FilesOut, Questions, fit::fit};
+use std::mem;
+
+use anchorhold_channel::{
+    ChannelCaps, FilesOut, Questions, TextLimit,
+    fit::{fit, fits},
+};
 use anchorhold_core::{
     address::Address,
     ids::{MessageId, OutboundId, PlatformMessageId, QuestionId},
@@ -164,10 +169,13 @@ pub fn operations(
             reply_to,
             ..
         } => {
-            let files = resolved.files;
-            check_files(&files, caps)?;
             let parts = fit(&text, caps.text);
-            Ok(posts(parts, files, voice, resolved.reply_to.or(reply_to)))
+            let groups = grouped(resolved.files, caps)?;
+            let said = Said {
+                voice,
+                reply_to: resolved.reply_to.or(reply_to),
+            };
+            Ok(said.posts(parts, groups))
         }
         Outgoing::Edit { .. } if !caps.edits.is_yes() => {
             Err("this channel can't change a message".to_owned())
@@ -215,21 +223,31 @@ pub fn operations(
 /// A question as the platform's own where it can ask so much, else in words.
 fn ask(question: Question, voice: Voice, caps: &ChannelCaps) -> Vec<OutboundOp> {
     match caps.questions {
-        Questions::Native { max_options } if question.options.len() <= max_options => {
+        Questions::Native { max_options }
+            if question.options.len() <= max_options && fits(&heading(&question), caps.text) =>
+        {
             vec![OutboundOp::Ask(question)]
         }
         Questions::Native { .. } | Questions::Text => {
             let parts = fit(&in_words(&question), caps.text);
-            posts(parts, Vec::new(), voice, None)
+            let reply_to = None;
+            Said { voice, reply_to }.posts(parts, Groups::default())
         }
     }
 }
 
-fn in_words(question: &Question) -> String {
-    let mut lines = vec![format!("**{}**", question.title)];
-    if !question.text.is_empty() {
-        lines.push(question.text.clone());
+/// The question without its options. Where it takes more than one message, it is asked in words.
+fn heading(question: &Question) -> String {
+    let title = format!("**{}**", question.title);
+    if question.text.is_empty() {
+        title
+    } else {
+        format!("{title}\n\n{}", question.text)
     }
+}
+
+fn in_words(question: &Question) -> String {
+    let mut lines = vec![heading(question)];
     let numbered = question.options.iter().zip(1_u32..);
     let options: Vec<String> = numbered
         .map(|(option, number)| format!("{number}. {option}"))
@@ -242,67 +260,85 @@ fn in_words(question: &Question) -> String {
     lines.join("\n\n")
 }
 
-/// One post for each part of the text; the files go with the last, so that they come after it.
-fn posts(
-    mut parts: Vec<String>,
-    files: Vec<OutboundFile>,
+/// Who says something, and in answer to what.
+struct Said {
     voice: Voice,
     reply_to: Option<PlatformMessageId>,
-) -> Vec<OutboundOp> {
-    let last = parts.pop().unwrap_or_default();
-    let earlier = parts.into_iter().map(|text| OutboundOp::Post {
-        text,
-        files: Vec::new(),
-        reply_to: reply_to.clone(),
-        voice,
-    });
-    let mut operations: Vec<_> = earlier.collect();
-    operations.push(OutboundOp::Post {
-        text: last,
-        files,
-        reply_to,
-        voice,
-    });
-    operations
 }
 
-fn check_files(files: &[OutboundFile], caps: &ChannelCaps) -> Result<(), String> {
+/// Files, as messages take them.
+#[derive(Default)]
+struct Groups {
+    /// The files of each message; none of them is empty.
+    groups: Vec<Vec<OutboundFile>>,
+    /// The longest text that goes with one of them.
+    beside: Option<TextLimit>,
+}
+
+impl Said {
+    fn post(&self, text: String, files: Vec<OutboundFile>) -> OutboundOp {
+        OutboundOp::Post {
+            text,
+            files,
+            reply_to: self.reply_to.clone(),
+            voice: self.voice,
+        }
+    }
+
+    /// One post for each part of the text, then one for each group of files. The last part goes with
+    /// the first group if it is short enough: text comes in full and before files, never without.
+    fn posts(&self, mut parts: Vec<String>, files: Groups) -> Vec<OutboundOp> {
+        let beside = |text: &String, limit| text.is_empty() || fits(text, limit);
+        let together = match (files.beside, parts.last()) {
+            (Some(limit), Some(last)) if beside(last, limit) => parts.pop(),
+            (Some(_) | None, _) => None,
+        };
+        let words = parts.into_iter().map(|text| self.post(text, Vec::new()));
+        let mut operations: Vec<_> = words.collect();
+        let mut text = together.unwrap_or_default();
+        for group in files.groups {
+            operations.push(self.post(mem::take(&mut text), group));
+        }
+        operations
+    }
+}
+
+/// The files in as few messages as the platform allows, in their order.
+fn grouped(files: Vec<OutboundFile>, caps: &ChannelCaps) -> Result<Groups, String> {
+    if files.is_empty() {
+        return Ok(Groups::default());
+    }
     let FilesOut::UpTo {
+        text,
         count,
         each_bytes,
         total_bytes,
     } = caps.files
     else {
-        return if files.is_empty() {
-            Ok(())
-        } else {
-            Err("this channel takes no files".to_owned())
-        };
+        return Err("this channel takes no files".to_owned());
     };
-    let sizes: Vec<u64> = files
-        .iter()
-        .map(|file| u64::try_from(file.content.len()).unwrap_or(u64::MAX))
-        .collect();
-    if files.len() > count {
-        return Err(format!(
-            "it has {} files, this channel takes {count}",
-            files.len()
-        ));
+    let mut groups: Vec<Vec<OutboundFile>> = Vec::new();
+    let mut room = 0;
+    for file in files {
+        let size = u64::try_from(file.content.len()).unwrap_or(u64::MAX);
+        if size > each_bytes.min(total_bytes) {
+            return Err(format!(
+                "a file has {size} bytes, this channel takes {each_bytes}"
+            ));
+        }
+        match groups.last_mut() {
+            Some(group) if group.len() < count && size <= room => {
+                group.push(file);
+                room -= size;
+            }
+            Some(_) | None => {
+                groups.push(vec![file]);
+                room = total_bytes - size;
+            }
+        }
     }
-    if let Some(size) = sizes.iter().find(|size| **size > each_bytes) {
-        return Err(format!(
-            "a file has {size} bytes, this channel takes {each_bytes}"
-        ));
-    }
-    let total = sizes
-        .iter()
-        .fold(0_u64, |sum, size| sum.saturating_add(*size));
-    if total > total_bytes {
-        return Err(format!(
-            "its files have {total} bytes, this channel takes {total_bytes}"
-        ));
-    }
-    Ok(())
+    let beside = Some(text);
+    Ok(Groups { groups, beside })
 }
 
 #[cfg(test)]

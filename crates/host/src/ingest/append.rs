@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anchorhold_core::{
     entity::{Session, SessionKey},
     ids::{MessageId, SessionId},
-    inbound::InboundEvent,
+    inbound::{InboundEvent, What},
 };
-use anchorhold_sessiondb::{Body, Chat, Inbound, InboxFile, Seq};
+use anchorhold_sessiondb::{About, Body, Chat, Inbound, InboxFile, Seq};
 use anchorhold_store::ingest::{self, Entered, Entry, Key, MessageRole, NewMessage, Tracked};
 use tracing::warn;
 
@@ -156,7 +156,9 @@ impl Ingest {
             None => self.journal.said(hearing.session).await,
         };
         let files = placed.map(|placed| placed.files.clone());
-        let body = Body::of(&Inbound::Chat(chat(event, files.unwrap_or_default())))?;
+        let about = self.about(event, hearing.session).await?;
+        let chat = chat(event, about, files.unwrap_or_default());
+        let body = Body::of(&Inbound::Chat(chat))?;
         Ok(NewMessage {
             id: mint!(self.base, MessageId),
             session: hearing.session,
@@ -181,6 +183,25 @@ impl Ingest {
         })
     }
 
+    /// What the event is about, in the session's own numbers.
+    async fn about(
+        &self,
+        event: &InboundEvent,
+        session: SessionId,
+    ) -> Result<Option<About>, Failure> {
+        let (What::Edit { of: earlier } | What::Reaction { to: earlier }) = &event.what else {
+            return Ok(None);
+        };
+        let store = &self.base.store;
+        let known = store.cited(session, &event.address, earlier).await?;
+        let seq = known.and_then(Seq::new);
+        Ok(Some(if event.what.is_reaction() {
+            About::Reaction { to: seq }
+        } else {
+            About::Edit { of: seq }
+        }))
+    }
+
     /// Wakes whoever has got something to answer.
     pub(super) fn wake_all(&self, routed: &Routed, tracked: &[Tracked]) {
         for (hearing, tracked) in routed.hearings.iter().zip(tracked) {
@@ -191,11 +212,12 @@ impl Ingest {
     }
 }
 
-fn chat(event: &InboundEvent, files: Vec<InboxFile>) -> Chat {
+fn chat(event: &InboundEvent, about: Option<About>, files: Vec<InboxFile>) -> Chat {
     Chat {
         channel: event.address.channel.as_str().to_owned(),
         sender: event.sender.handle.as_str().to_owned(),
         sender_name: event.sender.name.clone(),
+        about,
         text: event.text.clone(),
         sent_at: event.sent_at,
         reply_to: event.reply_to.clone(),

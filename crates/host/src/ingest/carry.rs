@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anchorhold_core::{
-    command,
     guard::{
         self, Actor, Ruling,
         act::{Act, NewGroup},
@@ -22,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::{
     acts::ActError,
-    ingest::{Failure, Ingest, Replaying, held, requests::Came},
+    ingest::{Failure, Ingest, Replaying, command_in, held, requests::Came},
     notice,
     report::report,
 };
@@ -168,7 +167,7 @@ impl Ingest {
         let applicable = route::applicable(&wirings, &chat);
         let (conversation, sender, standing) = self.parties(&event).await?;
         let parties = (&conversation, &standing);
-        if let Some(command) = command::parse(&event.text) {
+        if let Some(command) = command_in(&event) {
             let audience = self.audience(&event, parties, &applicable).await?;
             if !audience.is_empty() {
                 let parties = (sender, conversation.id);

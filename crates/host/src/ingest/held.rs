@@ -3,7 +3,7 @@
 use anchorhold_core::{
     address::Address,
     ids::PlatformMessageId,
-    inbound::{ChatKind, InboundEvent, Quote, Sender},
+    inbound::{ChatKind, InboundEvent, Quote, Sender, What},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Held {
     address: Address,
     message_id: PlatformMessageId,
+    #[serde(default)]
+    what: What,
     sender: Sender,
     chat_kind: ChatKind,
     addressed: bool,
@@ -28,6 +30,7 @@ impl Held {
         Self {
             address: event.address.clone(),
             message_id: event.message_id.clone(),
+            what: event.what.clone(),
             sender: event.sender.clone(),
             chat_kind: event.chat_kind,
             addressed: event.addressed,
@@ -50,6 +53,7 @@ impl Held {
         InboundEvent {
             address: self.address,
             message_id: self.message_id,
+            what: self.what,
             sender: self.sender,
             chat_kind: self.chat_kind,
             addressed: self.addressed,

@@ -48,7 +48,7 @@ impl Ingest {
     ///
     /// Only one that addresses the bot puts the conversation on record, and an owner is asked.
     pub(super) async fn unwired(&self, event: &InboundEvent) -> Result<Accepted, Failure> {
-        if !event.addressed {
+        if !event.addressed || event.what.is_reaction() {
             return self.declined(event, Reason::NotWired).await;
         }
         let (conversation, sender, _) = self.parties(event).await?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anchorhold_channel::FilesOut;
+use anchorhold_channel::{FilesOut, TextLimit};
 use anchorhold_core::inbound::Attachment;
 use anchorhold_sessiondb::Handled;
 
@@ -76,6 +76,7 @@ impl Host {
 fn with_files() -> ChannelCaps {
     ChannelCaps {
         files: FilesOut::UpTo {
+            text: TextLimit::Unlimited,
             count: 2,
             each_bytes: 100,
             total_bytes: 150,

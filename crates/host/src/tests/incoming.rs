@@ -1,8 +1,12 @@
 //! Messages come in: kept before they are acknowledged, once, by whom they are for.
 
 use anchorhold_channel::{Accepted, IntakeError};
-use anchorhold_core::{entity::MessageStatus, inbound::ChatKind};
+use anchorhold_core::{
+    entity::MessageStatus,
+    inbound::{ChatKind, What},
+};
 use anchorhold_runner::runtime::Runtime;
+use anchorhold_sessiondb::{About, Inbound, Seq};
 
 use super::*;
 
@@ -139,6 +143,44 @@ async fn context_is_kept_without_waking_anybody_and_goes_with_the_next_that_wake
     host.until_status(2, MessageStatus::Done).await;
     host.until_status(4, MessageStatus::Done).await;
     assert_eq!(host.runtime().specs().len(), 1);
+}
+
+#[tokio::test]
+async fn an_edit_and_a_reaction_say_what_they_are_about() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let about = |id: &str, text: &str, what| InboundEvent {
+        text: text.to_owned(),
+        what,
+        ..event(id)
+    };
+    let (of, to) = (platform_id("m1"), platform_id("m1"));
+    for event in [
+        // An edit is no command, whatever it says.
+        about("e1", "/help", What::Edit { of }),
+        about("r1", "👍", What::Reaction { to }),
+    ] {
+        assert_eq!(host.hand_over(event).await.unwrap(), Accepted::Stored);
+    }
+    let mut inside = host.enter().await;
+    let rows = inside.offer();
+    let heard: Vec<_> = rows
+        .iter()
+        .map(|row| match &row.payload {
+            Inbound::Chat(chat) => (row.triggers, chat.about),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let first = Seq::new(2);
+    assert_eq!(
+        heard,
+        [
+            (true, None),
+            (true, Some(About::Edit { of: first })),
+            (false, Some(About::Reaction { to: first })),
+        ]
+    );
+    assert_eq!(host.seen(&address("c")), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub(super) fn message(base: &Base, session: SessionId, event: &InboundEvent) -> 
         channel: "one".to_owned(),
         sender: event.sender.handle.as_str().to_owned(),
         sender_name: None,
+        about: None,
         text: event.text.clone(),
         sent_at: event.sent_at,
         reply_to: None,

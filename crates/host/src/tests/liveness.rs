@@ -174,6 +174,7 @@ impl ChannelAdapter for Account {
         Ok(BotIdentity {
             handle: Handle::parse(self.name).unwrap(),
             name: None,
+            sees: Vec::new(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a sandbox says is judged row by row, and goes only where it was asked.
 
-use anchorhold_channel::FilesOut;
+use anchorhold_channel::{FilesOut, TextLimit};
 use anchorhold_core::{
     entity::{DeliveryStatus, MessageStatus},
     outbound::OutboundFile,
@@ -162,6 +162,7 @@ async fn operations_on_earlier_messages_reach_what_they_mean() {
 async fn files_go_along_unless_they_are_not_what_they_seem() {
     let caps = ChannelCaps {
         files: FilesOut::UpTo {
+            text: TextLimit::Unlimited,
             count: 2,
             each_bytes: 100,
             total_bytes: 150,

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use anchorhold_channel::{
-    BotIdentity, ChannelContext, ChannelError, Inbox, PartKey, Sent, TextLimit,
+    BotIdentity, ChannelContext, ChannelError, Inbox, LimitScope, PartKey, Sent, TextLimit,
     fake::{FakeAdapter, Scripted},
 };
 use anchorhold_core::{entity::DeliveryStatus, ids::OutboundId};
@@ -26,9 +26,9 @@ fn transient() -> ChannelError {
     }
 }
 
-fn limited() -> ChannelError {
+fn limited(scope: LimitScope) -> ChannelError {
     let retry_after = THIRTY;
-    ChannelError::RateLimited { retry_after }
+    ChannelError::RateLimited { retry_after, scope }
 }
 
 /// Puts a message into a chat and lets the agent say all of `texts` to it; gives their numbers.
@@ -81,7 +81,8 @@ impl Host {
 #[tokio::test]
 async fn a_rate_limit_parks_the_instance_and_keeps_the_order() {
     let mut host = Host::new(PLAIN).await;
-    host.platform().script(Scripted::Fail(limited()));
+    host.platform()
+        .script(Scripted::Fail(limited(LimitScope::Instance)));
     let (first, said) = say(&mut host, "c", &["a", "b"]).await;
     let now = host.graph.base.now();
     let waits = host
@@ -99,6 +100,28 @@ async fn a_rate_limit_parks_the_instance_and_keeps_the_order() {
         ["agent: a", "agent: b"]
     );
     assert_eq!(host.until_seen(&address("d"), 1).await, ["agent: c"]);
+}
+
+#[tokio::test]
+async fn a_limit_of_one_chat_holds_no_other_back() {
+    let mut host = Host::new(PLAIN).await;
+    host.platform()
+        .script(Scripted::Fail(limited(LimitScope::Chat)));
+    let (first, said) = say(&mut host, "c", &["a", "b"]).await;
+    let now = host.graph.base.now();
+    let waits = host
+        .until_said((&first, said[0]), |delivery| delivery.next_at > now)
+        .await;
+    assert_eq!((waits.next_at, waits.tries), (now + THIRTY, 0));
+    say(&mut host, "d", &["c"]).await;
+    assert_eq!(host.until_seen(&address("d"), 1).await, ["agent: c"]);
+    host.until_lanes_rest().await;
+    assert_eq!(host.outcomes(), ["failed", "sent"]);
+    host.advance(THIRTY);
+    assert_eq!(
+        host.until_seen(&address("c"), 2).await,
+        ["agent: a", "agent: b"]
+    );
 }
 
 #[tokio::test]
@@ -427,7 +450,7 @@ async fn a_rate_limit_holds_for_lanes_that_are_busy_already() {
         &mut bench,
         Box::new(|to, call| match (to.chat.as_str(), call) {
             ("c", 0) => Instead::AfterGate,
-            (_, 1) => Instead::Fail(limited()),
+            (_, 1) => Instead::Fail(limited(LimitScope::Instance)),
             _ => Instead::HandOn,
         }),
     );
@@ -536,7 +559,7 @@ async fn defect_26_order_holds_through_retries() {
         &mut bench,
         Box::new(|_to, call| match call {
             0 | 1 | 4 => Instead::Fail(transient()),
-            3 => Instead::Fail(limited()),
+            3 => Instead::Fail(limited(LimitScope::Instance)),
             _ => Instead::HandOn,
         }),
     );

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use anchorhold_channel::{
     BotIdentity, ChannelAdapter, ChannelCaps, ChannelContext, ChannelError, FilesOut, IntakeError,
-    Markup, PartKey, Questions, Reader, Sent, Support, TextLimit,
+    LimitScope, Markup, PartKey, Questions, Reader, Sent, Support, TextLimit,
 };
 use anchorhold_core::{
     address::Address,
@@ -128,7 +128,12 @@ impl Adapter {
         if self.world.storms(StormKind::RateLimited) {
             // Some platforms do not say for how long.
             let retry_after = Duration::from_millis(self.world.below(3) * 700);
-            return Err(ChannelError::RateLimited { retry_after });
+            let scope = if self.world.below(2) == 0 {
+                LimitScope::Chat
+            } else {
+                LimitScope::Instance
+            };
+            return Err(ChannelError::RateLimited { retry_after, scope });
         }
         if self.world.storms(StormKind::Transient) {
             return Err(ChannelError::Transient {
@@ -195,7 +200,11 @@ impl ChannelAdapter for Adapter {
         let handle = Handle::parse("bot").map_err(|error| ChannelError::Permanent {
             reason: error.to_string(),
         })?;
-        Ok(BotIdentity { handle, name: None })
+        Ok(BotIdentity {
+            handle,
+            name: None,
+            sees: Vec::new(),
+        })
     }
 
     async fn run(&self, cx: ChannelContext) -> Result<(), ChannelError> {

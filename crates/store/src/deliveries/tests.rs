@@ -163,6 +163,27 @@ async fn a_parked_channel_holds_back_what_is_there_and_what_comes() {
 }
 
 #[tokio::test]
+async fn a_chat_is_put_off_with_all_its_lanes_and_no_other() {
+    let place = Place::new().await;
+    let store = &place.store;
+    let lanes = [
+        address("a", None),
+        address("a", Some("t")),
+        address("b", None),
+    ];
+    let said: Vec<_> = (lanes.iter().enumerate())
+        .map(|(n, lane)| delivery(&n.to_string(), lane.clone()))
+        .collect();
+    say(&place, &said).await;
+    let chat = &lanes[0].chat;
+    store.put_off_chat(&channel(), chat, at(100)).await.unwrap();
+    store.put_off_chat(&channel(), chat, at(60)).await.unwrap();
+    let due = |ms| async move { store.due_lanes(at(ms), 10).await.unwrap() };
+    assert_eq!(due(99).await, [lanes[2].clone()]);
+    assert_eq!(due(100).await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_notice_goes_out_once() {
     let place = Place::new().await;
     let notice = delivery("notice", address("a", None));

@@ -7,8 +7,13 @@ use super::*;
 const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 fn limited() -> ChannelError {
+    limited_of(LimitScope::Instance)
+}
+
+fn limited_of(scope: LimitScope) -> ChannelError {
     ChannelError::RateLimited {
         retry_after: Duration::from_secs(7),
+        scope,
     }
 }
 
@@ -60,11 +65,8 @@ fn check(
     settled: Settled,
     park: Option<Duration>,
 ) {
-    let park_instance = park.map(|wait| NOW + wait);
-    let expect = Outcome {
-        settled,
-        park_instance,
-    };
+    let park = park.map(|wait| (LimitScope::Instance, NOW + wait));
+    let expect = Outcome { settled, park };
     let outcome = after_failure(failure, dedupes.is_yes(), failed, NOW, 0);
     assert_eq!(outcome, expect, "{failure:?} {dedupes:?} {failed}");
 }
@@ -116,6 +118,14 @@ fn what_does_not_depend_on_the_platforms_abilities() {
             Some(seconds(300)),
         );
         check((&ChannelError::Absent, dedupes, 1_000), Settled::Park, None);
+    }
+}
+
+#[test]
+fn a_limit_holds_back_what_it_is_about() {
+    for scope in [LimitScope::Chat, LimitScope::Instance] {
+        let outcome = after_failure(&limited_of(scope), true, 1, NOW, 0);
+        assert_eq!(outcome.park, Some((scope, NOW + Duration::from_secs(7))));
     }
 }
 

@@ -19,6 +19,7 @@ fn small(limit: usize) -> ChannelCaps {
     ChannelCaps {
         text: TextLimit::Chars(limit),
         files: FilesOut::UpTo {
+            text: TextLimit::Chars(limit.min(6)),
             count: 2,
             each_bytes: 10,
             total_bytes: 15,
@@ -124,19 +125,55 @@ fn files_that_the_channel_does_not_take_are_refused() {
     };
     check_files(&[1], &all_caps(), "this channel takes no files");
     check_files(
-        &[1, 1, 1],
-        &small(10),
-        "it has 3 files, this channel takes 2",
-    );
-    check_files(
         &[1, 11],
         &small(10),
         "a file has 11 bytes, this channel takes 10",
     );
-    check_files(
-        &[10, 6],
-        &small(10),
-        "its files have 16 bytes, this channel takes 15",
+    let tiny = ChannelCaps {
+        files: FilesOut::UpTo {
+            text: TextLimit::Unlimited,
+            count: 2,
+            each_bytes: 10,
+            total_bytes: 5,
+        },
+        ..all_caps()
+    };
+    check_files(&[6], &tiny, "a file has 6 bytes, this channel takes 10");
+}
+
+/// Text first and in full, then the files, each of them in one message.
+#[test]
+fn what_is_too_much_for_one_message_becomes_several() {
+    let caps = small(10);
+    let several = [file("a", 1), file("b", 1), file("c", 1)];
+    check(
+        &post_of("short"),
+        (&several, None),
+        &caps,
+        Ok(vec![
+            post("short", several[..2].to_vec()),
+            post("", several[2..].to_vec()),
+        ]),
+    );
+    let heavy = [file("a", 10), file("b", 6)];
+    check(
+        &post_of(""),
+        (&heavy, None),
+        &caps,
+        Ok(vec![
+            post("", heavy[..1].to_vec()),
+            post("", heavy[1..].to_vec()),
+        ]),
+    );
+    // One message, but more than goes beside a file.
+    check(
+        &post_of("seven77"),
+        (&several[..1], None),
+        &caps,
+        Ok(vec![
+            post("seven77", vec![]),
+            post("", several[..1].to_vec()),
+        ]),
     );
 }
 
