@@ -24,7 +24,9 @@ fn allowed(name: &str) -> Option<Allowed> {
         "host" => Allowed::AllBut(|name| matches!(name, "agent-runner" | "sim" | "xtask")),
         // It runs the host's stages and the agent-runner's loop, on no real platform.
         "sim" => Allowed::AllBut(|name| name == "xtask" || name.starts_with("channel-")),
-        _ if name.starts_with("channel-") => Allowed::Only(&["core", "channel"]),
+        // What channels share knows none of them.
+        "channel-kit" => Allowed::Only(&["core", "channel"]),
+        _ if name.starts_with("channel-") => Allowed::Only(&["core", "channel", "channel-kit"]),
         _ => return None,
     };
     Some(allowed)

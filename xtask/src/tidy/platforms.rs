@@ -27,8 +27,10 @@ const PLATFORMS: &[&str] = &[
     "xmpp",
     "zulip",
 ];
-/// Channels that are no platform, or called like an everyday word.
-const EVERYDAY: &[&str] = &["cli", "email", "github", "line", "signal", "teams", "web"];
+/// Channels that are no platform, or called like an everyday word, and what they share.
+const EVERYDAY: &[&str] = &[
+    "cli", "email", "github", "kit", "line", "signal", "teams", "web",
+];
 const CHANNEL_PREFIX: &str = "anchorhold-channel-";
 
 pub(super) fn check(file: &SourceFile) -> Vec<Finding> {

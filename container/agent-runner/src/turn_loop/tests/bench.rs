@@ -252,6 +252,7 @@ fn chat(text: &str) -> Inbound {
         channel: "cli".to_owned(),
         sender: "u1".to_owned(),
         sender_name: None,
+        about: None,
         text: text.to_owned(),
         sent_at: now(),
         reply_to: None,
