@@ -16,11 +16,19 @@ pub struct Compiled {
 
 /// All channels of this build.
 pub fn compiled() -> Vec<Compiled> {
-    vec![Compiled {
-        factory: anchorhold_channel_cli::FACTORY,
-        // Who can open the socket is its owner: there are no strangers.
-        unknown_senders: UnknownSenderPolicy::Public,
-    }]
+    vec![
+        Compiled {
+            factory: anchorhold_channel_cli::FACTORY,
+            // Who can open the socket is its owner: there are no strangers.
+            unknown_senders: UnknownSenderPolicy::Public,
+        },
+        #[cfg(feature = "telegram")]
+        Compiled {
+            factory: anchorhold_channel_telegram::FACTORY,
+            // Anybody can find a bot by its name.
+            unknown_senders: UnknownSenderPolicy::Strict,
+        },
+    ]
 }
 
 /// The channel types, as the configuration knows them.

@@ -1,0 +1,30 @@
+//! The adapter against the fake server: the conformance suite, and what is Telegram's own.
+
+use std::time::Duration;
+
+use anchorhold_channel::conformance;
+
+pub(crate) mod bench;
+mod chats;
+mod files;
+mod harness;
+mod hooks;
+mod outages;
+mod words;
+
+/// How long a test waits for something that has to happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn the_adapter_conforms() {
+    let report = conformance::run(harness::Harness::start).await;
+    assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
+    assert_eq!(
+        report.skipped(),
+        [
+            "same_key_is_seen_once: the platform does not dedupe by key",
+            "nobody_there_is_never_sent: people scroll back, nobody is absent",
+            "what_is_not_there_is_refused_for_good: the platform can do everything",
+        ]
+    );
+}
