@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use self::ledger::Ledger;
 use crate::{
     binaries::{self, Profile},
+    channels,
     crash::{self, Scene},
     debian,
     e2e::{self, Runtime, Stage},
@@ -92,6 +93,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             crash::few(&scene, runtime, engine.as_mut())
         })?;
     }
+    // Last, because the host that it builds has other channels than that of the steps before.
+    ledger.step("channels", |console| channels::step(workspace, console))?;
     Ok(ledger.close(&counts))
 }
 

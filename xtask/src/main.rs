@@ -14,6 +14,7 @@
 
 mod bench;
 mod binaries;
+mod channels;
 mod ci;
 mod crash;
 mod debian;
@@ -54,6 +55,8 @@ enum Command {
     Crash(crash::Options),
     /// Measure the built programs against their targets.
     Bench(bench::Options),
+    /// Hold the channels to their promises, and write down what came of it.
+    Channels(channels::Options),
     /// Make the image that agents run in.
     Image(image::Options),
     /// Check the rules that no compiler knows.
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(options) => up::run(&workspace, &console, &options),
         Command::Ci => ci::run(&workspace),
+        Command::Channels(options) => channels::run(&workspace, &console, &options),
         Command::E2e(options) => e2e::run(&workspace, &console, &options),
         Command::Crash(options) => crash::run(&workspace, &console, &options),
         Command::Bench(options) => bench::run(&workspace, &console, &options),

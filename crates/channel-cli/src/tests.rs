@@ -24,6 +24,7 @@ use kit::{Host, PATIENCE, Raw, post};
 #[tokio::test]
 async fn the_adapter_conforms() {
     let report = conformance::run(harness::Harness::start).await;
+    print!("{report}");
     assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
     assert_eq!(
         report.skipped(),

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[tokio::test]
 async fn the_adapter_conforms() {
     let report = conformance::run(harness::Harness::start).await;
+    print!("{report}");
     assert_eq!(report.failures(), Vec::<String>::new(), "{report}");
     assert_eq!(
         report.skipped(),

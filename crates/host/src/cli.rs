@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod backup;
+pub mod channels;
 pub mod chat;
 pub mod completions;
 pub mod config_check;
@@ -57,6 +58,7 @@ enum What {
     Own(Command),
     Admin(Request),
     Sessions(sessions::Sessions),
+    Probe(channels::Probe),
 }
 
 /// What every command takes.
@@ -147,11 +149,12 @@ impl CommandFactory for Cli {
     }
 }
 
-/// The catalog's commands, and what `sessions` has besides.
+/// The catalog's commands, and what two of them have besides.
 fn in_catalog() -> Vec<clap::Command> {
     let commands = catalog::commands(Audience::People).into_iter();
     commands
         .map(|command| match command.get_name() {
+            "channels" => channels::augment(command),
             "sessions" => sessions::augment(command),
             _ => command,
         })
@@ -169,6 +172,14 @@ impl FromArgMatches for Cli {
             return Ok(Self {
                 common: Common::from_arg_matches(matches)?,
                 command: What::Sessions(sessions),
+            });
+        }
+        if name == "channels"
+            && let Some(probe) = channels::parse(inner)
+        {
+            return Ok(Self {
+                common: Common::from_arg_matches(matches)?,
+                command: What::Probe(probe),
             });
         }
         match catalog::parse(Audience::People, name, inner) {
@@ -232,6 +243,7 @@ impl Cli {
             }
             What::Admin(request) => admin::run(&common, request).await,
             What::Sessions(sessions) => sessions::run(&common, &sessions).await,
+            What::Probe(probe) => channels::run(&common, &probe, &world).await,
         }
     }
 }

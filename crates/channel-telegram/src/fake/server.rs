@@ -60,7 +60,7 @@ pub(super) fn router(state_tx: Tx) -> Router {
 }
 
 async fn serve(Shared(state_tx): Shared<Tx>, request: Request) -> Response {
-    let path = request.uri().path().to_owned();
+    let path = decoded(request.uri().path());
     if let Some(file) = path.strip_prefix("/file/bot") {
         return file_of(&state_tx, file);
     }
@@ -93,6 +93,18 @@ async fn serve(Shared(state_tx): Shared<Tx>, request: Request) -> Response {
     let mut outcome = Err(Refusal::of(500, "Internal Server Error"));
     state_tx.send_modify(|state| outcome = state.call(&method, &params));
     answer(outcome)
+}
+
+/// A path with its percent-encoding undone: some clients encode the `:` of a token.
+fn decoded(path: &str) -> String {
+    let mut pieces = path.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
+        bytes.extend(u8::from_str_radix(digits, 16));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What is answered in trouble.

@@ -65,7 +65,7 @@ impl Bench {
     async fn say(&self, text: &str) -> Vec<String> {
         let outcome = self.turn(vec![row(4, text)]).await.unwrap();
         assert_eq!(outcome.state, vec![]);
-        outcome.unwrap().emit.iter().map(show).collect()
+        outcome.emit.iter().map(show).collect()
     }
 
     async fn check(&self, text: &str, expect: &[&str]) {
@@ -149,8 +149,8 @@ async fn plain_messages_are_quoted() {
             "You reacted to a message that I do not know: “👍”",
         ),
     ] {
-        let outcome = bench.turn(vec![row]).await;
-        let said: Vec<String> = outcome.unwrap().emit.iter().map(show).collect();
+        let outcome = bench.turn(vec![row]).await.unwrap();
+        let said: Vec<String> = outcome.emit.iter().map(show).collect();
         assert_eq!(said, [format!("{HEARD} {expect}")]);
     }
     let long = "ä".repeat(201);
@@ -173,7 +173,7 @@ async fn plain_messages_are_quoted() {
     chat.files = vec![file];
     let outcome = bench.turn(vec![with_file]).await.unwrap();
     assert_eq!(
-        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
         [format!("{HEARD} You sent one file.")]
     );
 }
@@ -528,7 +528,7 @@ async fn failures_are_counted_over_the_tries_of_a_turn() {
             assert_eq!(failed, Err(error), "{line}");
         }
         let outcome = bench.turn_after(times, vec![row(4, line)]).await.unwrap();
-        let said: Vec<String> = outcome.unwrap().emit.iter().map(show).collect();
+        let said: Vec<String> = outcome.emit.iter().map(show).collect();
         assert_eq!(said, [format!("4> answered after {times} failures")]);
     }
 }
@@ -601,7 +601,7 @@ async fn each_message_has_its_own_answer_and_context_has_none() {
         .await
         .unwrap();
     assert_eq!(
-        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
         ["2> 0", "6> 01"]
     );
 }
@@ -624,7 +624,7 @@ async fn what_was_overheard_before_a_message_is_counted() {
     let outcome = bench.turn(messages).await.unwrap();
     let heard = "I am the offline agent: I follow a script and understand nothing. You wrote:";
     assert_eq!(
-        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
         [
             format!("4> {heard} “a” Before that I overheard one message."),
             format!("10> {heard} “b” Before that I overheard 2 messages."),
@@ -668,10 +668,7 @@ async fn notes_and_answers_are_repeated_and_not_followed() {
             ..row(4, "")
         };
         let outcome = bench.turn(vec![told]).await.unwrap();
-        assert_eq!(
-            outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
-            [expect]
-        );
+        assert_eq!(outcome.emit.iter().map(show).collect::<Vec<_>>(), [expect]);
     }
 }
 
@@ -681,7 +678,7 @@ async fn there_is_nothing_to_compact() {
     let state = std::collections::BTreeMap::new();
     let outcome = Offline.compact(state, bench.io()).await.unwrap();
     assert_eq!(
-        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
         ["0> I keep nothing between turns, so there is nothing to compact."]
     );
 }
@@ -707,7 +704,7 @@ async fn listen_answers_each_follow_up_where_it_came_from() {
     };
     let (outcome, ()) = tokio::join!(Offline.run_turn(turn, io), serve);
     assert_eq!(
-        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
+        outcome.emit.iter().map(show).collect::<Vec<_>>(),
         [
             "8> follow-up: “!exit 1”",
             "10> follow-up: “more”",
