@@ -704,7 +704,7 @@ async fn listen_answers_each_follow_up_where_it_came_from() {
     };
     let (outcome, ()) = tokio::join!(Offline.run_turn(turn, io), serve);
     assert_eq!(
-        outcome.emit.iter().map(show).collect::<Vec<_>>(),
+        outcome.unwrap().emit.iter().map(show).collect::<Vec<_>>(),
         [
             "8> follow-up: “!exit 1”",
             "10> follow-up: “more”",
