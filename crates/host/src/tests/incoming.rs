@@ -162,6 +162,8 @@ async fn an_edit_and_a_reaction_say_what_they_are_about() {
     ] {
         assert_eq!(host.hand_over(event).await.unwrap(), Accepted::Stored);
     }
+    // What is context goes with the next that wakes.
+    host.stored("m2").await;
     let mut inside = host.enter().await;
     let rows = inside.offer();
     let heard: Vec<_> = rows
@@ -180,6 +182,7 @@ async fn an_edit_and_a_reaction_say_what_they_are_about() {
             (true, None),
             (true, Some(About::Edit { of: first })),
             (false, Some(About::Reaction { to: first })),
+            (true, None),
         ]
     );
     assert_eq!(host.seen(&address("c")), Vec::<String>::new());

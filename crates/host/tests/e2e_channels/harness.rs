@@ -83,8 +83,11 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    pub(crate) fn cli(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
+    pub(crate) async fn cli(&self, args: &[&str]) -> Output {
+        let mut command = tokio::process::Command::from(self.command(args));
+        command.kill_on_drop(true);
+        let done = time::timeout(PATIENCE, command.output()).await;
+        done.expect("the command ends").unwrap()
     }
 
     /// What the host has logged.

@@ -118,13 +118,13 @@ async fn files_questions_and_long_answers_go_the_whole_way() {
 #[tokio::test]
 async fn a_probe_says_who_the_bot_is() {
     let (_fake, mut place) = start().await;
-    let probed = place.cli(&["channels", "probe", "c"]);
+    let probed = place.cli(&["channels", "probe", "c"]).await;
     let said = String::from_utf8(probed.stdout).unwrap();
     assert!(
         said.starts_with(&format!("c is @{BOT_NAME} (4242)\n")),
         "{said}"
     );
-    let wrong = place.cli(&["channels", "probe", "d"]);
+    let wrong = place.cli(&["channels", "probe", "d"]).await;
     assert_eq!(wrong.status.code(), Some(1));
     place.stop().await;
 }
