@@ -162,12 +162,14 @@ impl Api {
         offset: Option<i64>,
         wait: Duration,
     ) -> Result<Vec<Value>, Failed> {
-        let params = json!({
-            "offset": offset,
+        let mut params = json!({
             "timeout": wait.as_secs(),
             "limit": 100,
             "allowed_updates": ALLOWED_UPDATES,
         });
+        if let Some(offset) = offset {
+            params["offset"] = offset.into();
+        }
         let request = self
             .http
             .client()
@@ -235,9 +237,9 @@ impl No {
         self.words.to_ascii_lowercase().contains(what)
     }
 
-    /// Can it not read the markup of what it was sent?
+    /// Can it not read the markup of what it was sent, or not have so much with it?
     pub(crate) fn is_about_markup(&self) -> bool {
-        self.code == 400 && self.says("can't parse")
+        self.code == 400 && (self.says("can't parse") || self.says("is too long"))
     }
 
     /// In its words, without anything that it may repeat of what was sent.

@@ -232,6 +232,11 @@ impl FakeTelegram {
         self.trouble(Side::Receiving, Trouble::LoseAnswer);
     }
 
+    /// The next text with markup is one that the server can't read.
+    pub fn refuse_markup(&self) {
+        self.with(|state| state.markup_refused = true);
+    }
+
     /// Another program polls once with the bot's token.
     pub fn poll_elsewhere(&self) {
         self.with(|state| state.polls += 1);

@@ -27,15 +27,23 @@ impl Dialect for Html {
                 out.push_str("\">");
             }
             Span::Quote => out.push_str("<blockquote>"),
-            Span::Link(url) => {
+            Span::Link(url) if is_link(url) => {
                 out.push_str("<a href=\"");
                 escape(url, out);
                 out.push_str("\">");
             }
+            Span::Link(_) => {}
         }
     }
 
     fn close(&self, span: &Span, out: &mut String) {
+        if let Span::Link(url) = span
+            && !is_link(url)
+        {
+            out.push_str(" (");
+            escape(url, out);
+            return out.push(')');
+        }
         out.push_str(match span {
             Span::Strong => "</b>",
             Span::Emphasis => "</i>",
@@ -47,6 +55,13 @@ impl Dialect for Html {
             Span::Link(_) => "</a>",
         });
     }
+}
+
+/// Is it something that Telegram makes a link of? Of everything else it would show the words and drop
+/// where they lead.
+fn is_link(url: &str) -> bool {
+    let schemes = ["https://", "http://", "mailto:", "tel:", "tg://"];
+    schemes.iter().any(|scheme| url.starts_with(scheme))
 }
 
 /// A text in Telegram's HTML.

@@ -91,7 +91,8 @@ impl Wording {
             }
         };
         let rendered = html(&source);
-        let html = fits(&rendered.visible, limit).then_some(rendered.marked);
+        let seen = !rendered.visible.trim().is_empty() && fits(&rendered.visible, limit);
+        let html = seen.then_some(rendered.marked);
         Self {
             html,
             plain: source,
@@ -105,7 +106,13 @@ impl Wording {
                 params[key] = html.as_str().into();
                 params["parse_mode"] = "HTML".into();
             }
-            Some(_) | None => params[key] = self.plain.as_str().into(),
+            Some(_) | None => {
+                params[key] = self.plain.as_str().into();
+                // Not `null`, which the Bot API takes for a mode of that name.
+                if let Some(params) = params.as_object_mut() {
+                    params.remove("parse_mode");
+                }
+            }
         }
     }
 }
@@ -208,7 +215,6 @@ impl TelegramAdapter {
         wording.put(&mut params, "text", true);
         let mut sent = self.api.call::<Message>("sendMessage", &params).await;
         if unreadable(&sent) {
-            params["parse_mode"] = Value::Null;
             wording.put(&mut params, "text", false);
             sent = self.api.call("sendMessage", &params).await;
         }
@@ -224,7 +230,6 @@ impl TelegramAdapter {
     ) -> Result<Sent, Failed> {
         let put = |params: &mut Value, marked| {
             if let Some(caption) = &caption {
-                params["parse_mode"] = Value::Null;
                 caption.put(params, "caption", marked);
             }
         };

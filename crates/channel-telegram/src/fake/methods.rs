@@ -125,6 +125,9 @@ impl State {
             None => ("text", TEXT_LIMIT),
             Some(_) => ("caption", CAPTION_LIMIT),
         };
+        if params.text("parse_mode").is_some() && std::mem::take(&mut self.markup_refused) {
+            return Err(Refusal::bad("can't parse entities: scripted"));
+        }
         let (text, source) = Self::text(params, key, limit)?;
         let file = match kind {
             None => None,

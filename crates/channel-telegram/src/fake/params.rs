@@ -34,7 +34,17 @@ impl Params {
             .await
             .unwrap_or_default();
         let values = if json {
-            serde_json::from_slice(&body).unwrap_or_default()
+            let values: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+            // What is no text is taken as the text that it is, also `null`.
+            let taken = |(name, value): (String, Value)| {
+                let value = if value.is_null() {
+                    "null".into()
+                } else {
+                    value
+                };
+                (name, value)
+            };
+            values.into_iter().map(taken).collect()
         } else {
             let query = String::from_utf8_lossy(&body);
             let url = Url::parse(&format!("http://form/?{query}"));

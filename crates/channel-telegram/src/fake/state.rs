@@ -59,6 +59,7 @@ pub(crate) struct State {
     pub(super) garbage: VecDeque<Vec<u8>>,
     pub(super) polls: u64,
     pub(super) revoked: bool,
+    pub(super) markup_refused: bool,
     pub(super) webhook: Option<String>,
     seconds: i64,
 }
@@ -83,6 +84,7 @@ impl State {
             garbage: VecDeque::new(),
             polls: 0,
             revoked: false,
+            markup_refused: false,
             webhook: None,
             seconds: 1_767_225_600,
         };

@@ -83,6 +83,18 @@ async fn what_does_not_fit_with_its_markup_comes_without() {
     bench.stop().await;
 }
 
+/// What Telegram can't read, or would show nothing of, is sent as it is.
+#[tokio::test]
+async fn markup_that_is_refused_costs_the_markup_and_not_the_words() {
+    let bench = Bench::start().await;
+    bench.fake.refuse_markup();
+    sent(&bench, &post("**one**")).await;
+    sent(&bench, &post("**two**")).await;
+    sent(&bench, &post("#")).await;
+    assert_eq!(bench.texts(ANN, None), ["**one**", "two", "#"]);
+    bench.stop().await;
+}
+
 #[tokio::test]
 async fn the_host_is_not_the_agent() {
     let bench = Bench::start().await;
