@@ -19,13 +19,19 @@ use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 mod proof;
+mod seats;
 
 pub use proof::{hexadecimal, is_fresh, is_secret, is_signed};
+
+use seats::Seats;
 
 /// The longest body that is read, in bytes.
 pub const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// How many calls are served at once; others are asked to come again.
 const CALLS_LIMIT: usize = 64;
+/// How many connections there may be, and for how long one may be silent.
+const CONNECTIONS_LIMIT: usize = 256;
+const IDLE_LIMIT: Duration = Duration::from_secs(40);
 /// How long one call may take until it is answered: platforms give up after some ten seconds.
 const CALL_LIMIT: Duration = Duration::from_secs(25);
 /// How long calls get to end when the listener does.
@@ -146,7 +152,8 @@ impl Listener {
         });
         let router = Router::new().fallback(serve_call).with_state(shared);
         let ending = stop.clone();
-        let serving = axum::serve(self.socket, router)
+        let seats = Seats::new(self.socket, CONNECTIONS_LIMIT, IDLE_LIMIT);
+        let serving = axum::serve(seats, router)
             .with_graceful_shutdown(async move { ending.cancelled().await });
         let ended = tokio::select! {
             ended = async { serving.await } => ended,
