@@ -188,9 +188,11 @@ impl FakeTelegram {
         self.state_tx.borrow().update_of(chat, number)
     }
 
-    /// Has the bot asked for what comes behind this update, so that it is never offered again?
+    /// Has the bot asked for what comes behind this update, or taken it over its webhook, so that it is
+    /// never offered again?
     pub fn is_confirmed(&self, update: i64) -> bool {
-        self.state_tx.borrow().confirmed >= update
+        let state = self.state_tx.borrow();
+        state.confirmed >= update || state.taken.contains(&update)
     }
 
     /// Updates that are to come, as a webhook would be called with them.
@@ -201,6 +203,14 @@ impl FakeTelegram {
             .iter()
             .map(|(_, update)| update.clone())
             .collect()
+    }
+
+    /// The webhook has answered this update with success.
+    pub fn taken(&self, update: i64) {
+        self.with(|state| {
+            state.updates.retain(|(number, _)| *number != update);
+            state.taken.insert(update);
+        });
     }
 
     /// Waits until `is` holds, at most `limit`; says whether it does.

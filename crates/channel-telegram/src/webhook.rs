@@ -116,8 +116,11 @@ pub(crate) async fn run(
         written,
         albums: HashMap::new(),
     };
+    // Connections end with this future, however it ends.
+    let stop = cx.shutdown.child_token();
+    let _ended = stop.clone().drop_guard();
     tokio::select! {
-        ended = listener.serve(door, cx.shutdown.clone()) => ended,
+        ended = listener.serve(door, stop) => ended,
         () = called.serve(call_rx) => Ok(()),
     }
 }

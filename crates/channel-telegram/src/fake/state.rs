@@ -1,6 +1,6 @@
 //! What the server knows: chats, people, messages, and what the bot has not been told yet.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use anchorhold_channel::conformance::{Side, Trouble};
 use serde_json::{Value, json};
@@ -46,6 +46,8 @@ pub(crate) struct State {
     delayed: Vec<(u32, Value)>,
     last_update: i64,
     pub(super) confirmed: i64,
+    /// Updates that a webhook has taken.
+    pub(super) taken: HashSet<i64>,
     chats: HashMap<i64, Value>,
     pub(super) moved: HashMap<i64, i64>,
     numbers: HashMap<i64, i64>,
@@ -71,6 +73,7 @@ impl State {
             delayed: Vec::new(),
             last_update: 700_000,
             confirmed: 0,
+            taken: HashSet::new(),
             chats: HashMap::new(),
             moved: HashMap::new(),
             numbers: HashMap::new(),

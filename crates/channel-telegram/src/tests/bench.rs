@@ -9,7 +9,7 @@ use anchorhold_channel::{
     fake::{FakeClock, FakeCursorStore, FakeEntropy, FakeIntake, part_key},
     health::{self, HealthView},
 };
-use anchorhold_channel_kit::pace::Pace;
+use anchorhold_channel_kit::{pace::Pace, webhook::Listen};
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, ThreadId},
@@ -68,6 +68,17 @@ pub(super) fn adapter(fake: &FakeTelegram, webhook: Option<Webhook>) -> Arc<Tele
     settings.waits = WAITS;
     settings.webhook = webhook;
     Arc::new(TelegramAdapter::new(&context(), settings).unwrap())
+}
+
+/// A webhook on a port that is free.
+pub(super) fn webhook() -> Webhook {
+    Webhook {
+        url: "https://bot.example/tg".to_owned(),
+        listen: Listen {
+            address: "127.0.0.1:0".parse().unwrap(),
+            path: "/tg".to_owned(),
+        },
+    }
 }
 
 pub(super) fn address(chat: i64, topic: Option<i64>) -> Address {

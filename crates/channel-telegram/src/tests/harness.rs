@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use anchorhold_channel::{
@@ -10,39 +11,80 @@ use anchorhold_channel::{
     conformance::{Chat, ConformanceHarness, Did, Failure, Side, Told, Trouble},
     fake::part_key,
 };
+use anchorhold_channel_kit::http::Http;
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, ThreadId},
     outbound::{OutboundFile, OutboundOp},
 };
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::bench;
 use crate::{
     TelegramAdapter, callback,
     fake::{BOT_NAME, FORUM, FakeTelegram, Shown, TOKEN, TOPIC},
+    webhook::secret,
 };
 
 /// People, by their ids, which are those of their chats.
 pub(super) const ANN: i64 = 1001;
 pub(super) const BOB: i64 = 1002;
 
+/// How the bot hears.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Polls,
+    IsCalled,
+}
+
 pub(super) struct Harness {
-    fake: FakeTelegram,
+    fake: Arc<FakeTelegram>,
+    way: Way,
+    _calling: DropGuard,
     /// The messages that people sent under the names that cases give them.
     said: Mutex<HashMap<(Chat, String), i64>>,
-    adapters: Mutex<Vec<Arc<TelegramAdapter>>>,
+    adapters: Arc<Mutex<Vec<Arc<TelegramAdapter>>>>,
 }
 
 impl Harness {
+    /// People whose bot polls.
     pub(super) async fn start() -> Result<Self, Failure> {
+        Self::on(Way::Polls).await
+    }
+
+    /// People whose bot is called.
+    pub(super) async fn start_hooked() -> Result<Self, Failure> {
+        Self::on(Way::IsCalled).await
+    }
+
+    async fn on(way: Way) -> Result<Self, Failure> {
         let fake = FakeTelegram::start().await;
+        let fake = Arc::new(fake.map_err(|error| Failure::new(error.to_string()))?);
+        let adapters = Arc::default();
+        let stop = CancellationToken::new();
+        if way == Way::IsCalled {
+            let calling = call(Arc::clone(&fake), Arc::clone(&adapters));
+            let ending = stop.clone();
+            TaskTracker::new().spawn(async move { ending.run_until_cancelled(calling).await });
+        }
         Ok(Self {
-            fake: fake.map_err(|error| Failure::new(error.to_string()))?,
+            fake,
+            way,
+            _calling: stop.drop_guard(),
             said: Mutex::default(),
-            adapters: Mutex::default(),
+            adapters,
         })
+    }
+
+    /// Where the newest of the adapters is called.
+    fn url(&self) -> Option<String> {
+        url(&self.adapters)
     }
 
     fn said(&self) -> MutexGuard<'_, HashMap<(Chat, String), i64>> {
@@ -73,6 +115,42 @@ impl Harness {
         let (chat, topic) = chat_of(chat);
         self.fake.seen(chat, topic)
     }
+}
+
+fn url(adapters: &Mutex<Vec<Arc<TelegramAdapter>>>) -> Option<String> {
+    let newest = adapters.lock().unwrap().last().cloned();
+    Some(format!("http://{}/tg", newest?.listening()?))
+}
+
+/// Calls the bot with each update until it is taken, as Telegram does.
+async fn call(fake: Arc<FakeTelegram>, adapters: Arc<Mutex<Vec<Arc<TelegramAdapter>>>>) {
+    let http = Http::new(None).unwrap();
+    loop {
+        let pending = fake.pending();
+        if let Some(url) = url(&adapters).filter(|_| !pending.is_empty()) {
+            let calls = pending.iter().map(|update| {
+                let body = update.to_string().into_bytes();
+                async { (update["update_id"].as_i64(), hook(&http, &url, body).await) }
+            });
+            for (number, status) in join_all(calls).await {
+                if let (Some(number), Some(200)) = (number, status) {
+                    fake.taken(number);
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One call; the status of its answer, if there is one.
+async fn hook(http: &Http, url: &str, body: Vec<u8>) -> Option<u16> {
+    let request = http
+        .client()
+        .post(url)
+        .header("x-telegram-bot-api-secret-token", secret(TOKEN))
+        .body(body);
+    let answer = http.ask("calling", request).await.ok()?;
+    Some(answer.status.as_u16())
 }
 
 fn chat_of(chat: Chat) -> (i64, Option<i64>) {
@@ -120,7 +198,8 @@ impl ConformanceHarness for Harness {
     }
 
     async fn adapter(&self) -> Result<Arc<dyn ChannelAdapter>, Failure> {
-        let adapter = bench::adapter(&self.fake, None);
+        let webhook = (self.way == Way::IsCalled).then(bench::webhook);
+        let adapter = bench::adapter(&self.fake, webhook);
         self.adapters.lock().unwrap().push(Arc::clone(&adapter));
         Ok(adapter)
     }
@@ -248,6 +327,9 @@ impl ConformanceHarness for Harness {
     }
 
     async fn trouble(&self, side: Side, trouble: Trouble) -> Result<Did, Failure> {
+        if side == Side::Receiving && self.way == Way::IsCalled {
+            return Ok(Did::NotHere);
+        }
         if let (Side::Sending, Trouble::Limit(LimitScope::Instance, wait)) = (side, trouble) {
             // Telegram does not say it: the whole bot is limited when a second chat is.
             self.fake
@@ -272,12 +354,21 @@ impl ConformanceHarness for Harness {
     }
 
     async fn hostile(&self, input: &[u8]) -> Result<(), Failure> {
-        self.fake.garble(input);
+        match self.way {
+            Way::Polls => self.fake.garble(input),
+            Way::IsCalled => {
+                let url = self.url().ok_or_else(|| Failure::new("nobody is called"))?;
+                let http = Http::new(None).map_err(|error| Failure::new(error.to_string()))?;
+                hook(&http, &url, input.to_vec()).await;
+            }
+        }
         Ok(())
     }
 
     async fn drop_connection(&self) -> Result<(), Failure> {
-        self.fake.break_poll();
+        if self.way == Way::Polls {
+            self.fake.break_poll();
+        }
         Ok(())
     }
 }

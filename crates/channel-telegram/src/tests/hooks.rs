@@ -1,24 +1,21 @@
 //! Being called instead of polling.
 
 use anchorhold_channel::fake::FakeCursorStore;
-use anchorhold_channel_kit::{http::Http, webhook::Listen};
+use anchorhold_channel_kit::http::Http;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, bench::Bench, harness::ANN};
+use super::{
+    PATIENCE,
+    bench::{Bench, webhook},
+    harness::ANN,
+};
 use crate::{
-    config::Webhook,
     fake::{FakeTelegram, TOKEN},
     webhook::secret,
 };
 
 async fn start() -> (Bench, String) {
-    let webhook = Webhook {
-        url: "https://bot.example/tg".to_owned(),
-        listen: Listen {
-            address: "127.0.0.1:0".parse().unwrap(),
-            path: "/tg".to_owned(),
-        },
-    };
+    let webhook = webhook();
     let fake = FakeTelegram::start().await.unwrap();
     let mut bench = Bench::on(fake, FakeCursorStore::new(), Some(webhook));
     let up = |health: &anchorhold_channel::Health| {
