@@ -98,7 +98,8 @@ struct Writer<'d> {
     dialect: &'d dyn Dialect,
     marked: String,
     visible: String,
-    spans: Vec<Span>,
+    /// The open spans, each with what was visible before it.
+    spans: Vec<(Span, usize)>,
     lists: Vec<List>,
     quotes: usize,
     /// How many line ends come before the next characters.
@@ -289,13 +290,21 @@ impl<'d> Writer<'d> {
         }
         self.break_lines();
         self.after_mark = false;
-        self.dialect.text(text, self.spans.last(), &mut self.marked);
+        self.dialect.text(
+            text,
+            self.spans.last().map(|(span, _)| span),
+            &mut self.marked,
+        );
         self.visible.push_str(text);
     }
 
     fn break_lines(&mut self) {
         for _ in 0..self.breaks {
-            self.dialect.text("\n", self.spans.last(), &mut self.marked);
+            self.dialect.text(
+                "\n",
+                self.spans.last().map(|(span, _)| span),
+                &mut self.marked,
+            );
             self.visible.push('\n');
         }
         self.breaks = 0;
@@ -309,17 +318,23 @@ impl<'d> Writer<'d> {
         self.dialect.open(&span, &mut self.marked);
         // The first paragraph of a quotation stands where the quotation does.
         self.after_mark = span == Span::Quote;
-        self.spans.push(span);
+        self.spans.push((span, self.visible.len()));
     }
 
     fn close(&mut self) {
         if self.table.is_some() {
             return;
         }
-        if let Some(span) = self.spans.pop() {
-            if matches!(span, Span::Block(_)) {
-                trim_end(&mut self.marked);
-                trim_end(&mut self.visible);
+        if let Some((span, begin)) = self.spans.pop() {
+            // The last line end of a block of code is the block's, not the code's.
+            while matches!(span, Span::Block(_))
+                && self.visible.len() > begin
+                && self.visible.ends_with('\n')
+            {
+                self.visible.pop();
+                if self.marked.ends_with('\n') {
+                    self.marked.pop();
+                }
             }
             self.dialect.close(&span, &mut self.marked);
         }
@@ -331,10 +346,6 @@ impl<'d> Writer<'d> {
             visible: self.visible,
         }
     }
-}
-
-fn trim_end(text: &mut String) {
-    text.truncate(text.trim_end_matches('\n').len());
 }
 
 /// The language of a block of code: the first word of what stands behind its fence.

@@ -92,6 +92,11 @@ fn code_stays_as_it_is() {
 }
 
 #[test]
+fn an_empty_block_takes_nothing_of_what_is_before_it() {
+    check("a\n~~~", "a\n\n<pre></pre>", "a\n\n");
+}
+
+#[test]
 fn lists_are_lines() {
     check(
         "before\n\n- one\n- two\n  - three\n\nafter",

@@ -29,6 +29,31 @@ fn everything_can_be_said() {
     assert_eq!(webhook.listen.path, "/tg");
 }
 
+/// The sample in the documentation, as it stands and with all that it comments.
+#[test]
+fn the_sample_works() {
+    let sample = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/channels/telegram.toml"
+    ));
+    let spelt_out: String = sample
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.starts_with('[') || key.contains(" = ") => format!("{key}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .collect();
+    for (text, hooked) in [(sample.to_owned(), false), (spelt_out, true)] {
+        let file: Table = text.parse().unwrap();
+        let mut table = file["channels"]["telegram"].as_table().unwrap().clone();
+        assert_eq!(table.remove("type"), Some(FACTORY.type_name.into()));
+        // What the host itself reads.
+        table.remove("unknown_senders");
+        let settings = read(&context(), table).unwrap();
+        assert_eq!(settings.webhook.is_some(), hooked);
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_without_the_secret() {
     assert_eq!(

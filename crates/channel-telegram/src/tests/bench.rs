@@ -47,6 +47,7 @@ pub(super) fn channel() -> ChannelName {
 pub(crate) fn context() -> FactoryContext {
     let variables = BTreeMap::from([
         ("TOKEN".to_owned(), TOKEN.to_owned()),
+        ("TELEGRAM_TOKEN".to_owned(), TOKEN.to_owned()),
         ("WRONG".to_owned(), "my secret".to_owned()),
     ]);
     FactoryContext {
