@@ -1,6 +1,7 @@
 //! The adapter: what receiving and sending share.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -33,6 +34,9 @@ pub(crate) const TEXT: TextLimit = TextLimit::Utf16(4096);
 pub(crate) const CAPTION: TextLimit = TextLimit::Utf16(1024);
 /// The largest file a bot can send: <https://core.telegram.org/bots/api#sending-files>.
 const FILE_LIMIT_BYTES: u64 = 50 * 1024 * 1024;
+
+/// So many sent messages are remembered.
+const SENT_LIMIT: usize = 1_000;
 
 const CAPS: ChannelCaps = ChannelCaps {
     text: TEXT,
@@ -73,6 +77,8 @@ struct State {
     me: Option<User>,
     moves: Moves,
     limits: Limits,
+    /// What this process has sent last: the chat and the number there.
+    sent: VecDeque<(i64, i64)>,
     health: Option<HealthReporter>,
     /// Where it is called, while it is.
     listening: Option<SocketAddr>,
@@ -125,6 +131,21 @@ impl TelegramAdapter {
     /// Runs `with` on what is known of chats that have moved.
     pub(crate) fn moves<T>(&self, with: impl FnOnce(&mut Moves) -> T) -> T {
         with(&mut self.state().moves)
+    }
+
+    /// Notes a message that was sent.
+    pub(crate) fn has_sent(&self, chat: i64, number: i64) {
+        let sent = &mut self.state().sent;
+        sent.push_back((chat, number));
+        if sent.len() > SENT_LIMIT {
+            sent.pop_front();
+        }
+    }
+
+    /// Is this a message that was sent not long ago? Telegram does not say whose a message is that
+    /// somebody reacts to.
+    pub(crate) fn is_mine(&self, chat: i64, number: i64) -> bool {
+        self.state().sent.contains(&(chat, number))
     }
 
     /// Runs `with` on the limits that were met.

@@ -56,7 +56,10 @@ impl TelegramAdapter {
         if let Some(reaction) = &update.message_reaction {
             let event = self.known(me, |known| known.reaction(reaction));
             return match readable(event) {
-                Some(event) => Box::pin(self.deliver(cx, event)).await,
+                Some(mut event) => {
+                    event.addressed |= self.is_mine(reaction.chat.id, reaction.message_id);
+                    Box::pin(self.deliver(cx, event)).await
+                }
                 None => Ok(()),
             };
         }

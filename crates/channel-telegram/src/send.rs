@@ -306,6 +306,7 @@ impl TelegramAdapter {
     /// The host's id of a message that was sent. One that can't be an id is left out: it was sent.
     fn sent(&self, message: &Message) -> Sent {
         let (chat, number) = (message.chat.id, message.message_id);
+        self.has_sent(chat, number);
         let message_id = self.moves(|moves| moves::id(moves, chat, number).ok());
         Sent { message_id }
     }

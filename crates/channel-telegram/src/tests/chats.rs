@@ -192,6 +192,22 @@ async fn who_is_refused_is_told() {
     bench.stop().await;
 }
 
+/// In a group, what somebody makes of the bot's words is for the bot, and nothing else is.
+#[tokio::test]
+async fn a_reaction_to_the_bot_is_for_the_bot() {
+    let bench = Bench::start().await;
+    let number = bench.fake.say(FORUM, ANN, json!({ "text": "hi" }));
+    let sent = bench.send(FORUM, None, &post("hello")).await.unwrap();
+    let own: i64 = sent.message_id.unwrap().as_str().parse().unwrap();
+    for number in [own, number] {
+        bench.fake.react(FORUM, number, ANN, &["👍"]);
+    }
+    let events = bench.events(3).await;
+    let addressed: Vec<bool> = events.iter().map(|event| event.addressed).collect();
+    assert_eq!(addressed, [false, true, false]);
+    bench.stop().await;
+}
+
 #[tokio::test]
 async fn a_post_of_a_channel_is_the_channels() {
     let bench = Bench::start().await;
