@@ -77,7 +77,7 @@ impl Judge {
                 continue;
             }
             let since = *self.unowned.entry(session.clone()).or_insert(now);
-            if now - since > UNOWNED_LIMIT_MS {
+            if now.saturating_sub(since) > UNOWNED_LIMIT_MS {
                 self.world.violation(format_args!(
                     "session {session} has due work and no sandbox"
                 ));

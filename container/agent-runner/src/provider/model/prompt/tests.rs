@@ -1,5 +1,5 @@
 use anchorhold_core::inbound::Quote;
-use anchorhold_sessiondb::{Note, Seq};
+use anchorhold_sessiondb::Note;
 use proptest::prelude::{any, proptest};
 
 use super::*;
@@ -21,6 +21,7 @@ fn chat(name: &str, text: &str) -> Chat {
         channel: "work".to_owned(),
         sender: "u1".to_owned(),
         sender_name: Some(name.to_owned()),
+        about: None,
         text: text.to_owned(),
         sent_at: "2026-01-31T09:05:59Z".parse().unwrap(),
         reply_to: None,
@@ -31,6 +32,27 @@ fn chat(name: &str, text: &str) -> Chat {
 #[track_caller]
 fn check(payload: Inbound, expect: &str) {
     assert_eq!(block(&row(4, payload), "/in".into()), expect);
+}
+
+#[test]
+fn a_block_says_which_message_it_changes_or_reacts_to() {
+    let head = "from=\"Ann\" sender=\"u1\" place=\"work/c1\" at=\"2026-01-31 09:05 UTC\"";
+    let edit = Chat {
+        about: Some(About::Edit { of: Seq::new(2) }),
+        ..chat("Ann", "better")
+    };
+    check(
+        Inbound::Chat(edit),
+        &format!("<message n=\"4\" {head} edits=\"2\">better</message>"),
+    );
+    let reaction = Chat {
+        about: Some(About::Reaction { to: None }),
+        ..chat("Ann", "👍")
+    };
+    check(
+        Inbound::Chat(reaction),
+        &format!("<message n=\"4\" {head} reacts-to=\"?\">👍</message>"),
+    );
 }
 
 #[test]
