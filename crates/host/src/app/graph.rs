@@ -270,8 +270,7 @@ impl Graph {
         };
         let lifecycle = Lifecycle::start(numbers, parts);
         let wake = Wake::new(base.clone(), lifecycle.clone());
-        let below = (&lifecycle, &sandboxes);
-        let files = (&journal, &feed);
+        let (below, files) = ((&lifecycle, &sandboxes), (&journal, &feed));
         let (ingest, admin, ends) = way_in(&base, &registry, (&deliver, &wake), below, files);
         let graph = Self {
             liveness: Liveness::new(base.clone(), registry.clone(), deliver.clone()),
