@@ -7,6 +7,7 @@
 
 mod older;
 mod rebuild;
+mod row;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,10 +16,8 @@ use std::{
 };
 
 use anchorhold_core::{entity::AgentGroup, ids::SessionId};
-use anchorhold_sessiondb::{Body, Cursors, HostSide, JournalRow, Seq, Settings, bell};
-use anchorhold_store::{
-    Disposition, Error as StoreError, journal::Journaled, sessions::SessionRow,
-};
+use anchorhold_sessiondb::{Cursors, HostSide, JournalRow, Seq, Settings, bell};
+use anchorhold_store::{Disposition, Error as StoreError, sessions::SessionRow};
 use tokio::{sync::oneshot, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
@@ -26,6 +25,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     base::Base,
     blocking::{Lost, blocking},
+    feed::row::row,
     live::Ending,
     models::Models,
     report::report,
@@ -469,25 +469,6 @@ fn tell(waiting: Vec<oneshot::Sender<Fed>>, fed: &Fed) {
         // silent: whoever does not wait any more need not know.
         let _gone = one.send(fed.clone());
     }
-}
-
-/// A row of the journal as the file has it; `None` for a number that no file takes.
-fn row(journaled: Journaled) -> Option<JournalRow> {
-    Some(JournalRow {
-        seq: Seq::new(journaled.seq)?,
-        address: journaled.address,
-        platform_id: journaled.name,
-        triggers: journaled.triggers,
-        tries: journaled.tries,
-        due_at: journaled.due_at,
-        created_at: journaled.created_at,
-        fresh_only: journaled.body.fresh_only,
-        body: Body {
-            kind: journaled.body.kind,
-            version: journaled.body.version,
-            payload: journaled.body.payload,
-        },
-    })
 }
 
 /// What a session's sandboxes are told about their group.
