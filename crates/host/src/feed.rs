@@ -19,7 +19,7 @@ use anchorhold_core::{entity::AgentGroup, ids::SessionId};
 use anchorhold_sessiondb::{Cursors, HostSide, JournalRow, Seq, Settings, bell};
 use anchorhold_store::{Disposition, Error as StoreError, sessions::SessionRow};
 use tokio::{sync::oneshot, time::sleep};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use crate::{
@@ -165,18 +165,6 @@ impl Feed {
             state.slots.entry(session).or_default().behind = true;
         }
         Ok(())
-    }
-
-    /// Writes what earlier hosts left, one session after the other, until shutdown.
-    pub async fn catch_up(self, shutdown: CancellationToken) {
-        let behind: Vec<SessionId> = self.state().slots.keys().copied().collect();
-        for session in behind {
-            tokio::select! {
-                // silent: what can't be written is noted where that is found out.
-                _fed = self.settle(session) => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
     }
 
     /// Takes what was made durable for a session just now; it is written soon, in its order. Where no

@@ -404,7 +404,6 @@ async fn custody(
 ) -> Result<(Journal, Feed), anchorhold_store::Error> {
     let feed = Feed::new(base.clone(), tasks.clone());
     feed.begin().await?;
-    tasks.spawn(feed.clone().catch_up(stages.clone()));
     let journal = Journal::start(base, feed.clone(), tasks, stages.clone());
     Ok((journal, feed))
 }
