@@ -17,7 +17,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
-    attempts::steps::{Begin, begin_in},
+    attempts::steps::{Begin, Step, step_all},
     rows::{Fields, text_enum},
     store::{Durability, begin},
     trace::{self, About, Event},
@@ -31,8 +31,8 @@ pub(crate) const REFUSED: &str = "SELECT status, parts_sent,
      FROM deliveries WHERE id = ?1";
 
 pub(crate) const END: &str = "UPDATE attempts
-     SET ended_at = ?2, outcome = ?3, detail = ?4, platform_message_id = ?5
-     WHERE id = ?1 AND ended_at IS NULL RETURNING delivery_id, part";
+     SET ended_at = ?2, outcome = ?3, detail = ?4
+     WHERE id = ?1 AND ended_at IS NULL RETURNING delivery_id";
 
 text_enum! {
     /// How one attempt ended.
@@ -186,8 +186,15 @@ impl Store {
             part,
             durability,
         };
-        let begun = begin_in(&mut tx, &next, now).await.map_err(failed)?;
-        let id = begun.map_err(|why| Error::AttemptRefused { delivery, why })?;
+        let step = Step {
+            settle: None,
+            begin: Some(next),
+        };
+        let begun = step_all(&mut tx, &[step], now).await.map_err(failed)?;
+        let begun = begun.into_iter().flatten().next();
+        let id = begun
+            .unwrap_or(Err(Refusal::Missing))
+            .map_err(|why| Error::AttemptRefused { delivery, why })?;
         tx.commit().await.map_err(failed)?;
         Ok(id)
     }
@@ -279,12 +286,6 @@ impl Store {
     }
 }
 
-struct PartSent<'a> {
-    part: u32,
-    platform_id: Option<&'a PlatformMessageId>,
-    last: bool,
-}
-
 /// Why no attempt could begin.
 async fn refusal(
     conn: &mut SqliteConnection,
@@ -321,18 +322,15 @@ async fn settle_in(
     settled: &Settled,
     now: Timestamp,
 ) -> sqlx::Result<bool> {
-    let Some((delivery, part)) = end_attempt(conn, attempt, settled, now).await? else {
+    if let Settled::PartSent { platform_id, last } = settled {
+        return steps::sent(conn, attempt, (platform_id.as_ref(), *last), now).await;
+    }
+    let Some(delivery) = end_attempt(conn, attempt, settled, now).await? else {
         return Ok(false);
     };
     match settled {
-        Settled::PartSent { platform_id, last } => {
-            let sent = PartSent {
-                part,
-                platform_id: platform_id.as_ref(),
-                last: *last,
-            };
-            part_sent(conn, delivery, &sent, now).await?;
-        }
+        // Settled above, with what follows from it.
+        Settled::PartSent { .. } => {}
         Settled::Retry {
             next_at,
             why,
@@ -354,55 +352,31 @@ async fn settle_in(
     Ok(true)
 }
 
-/// Ends an attempt that has not ended, and gives its delivery and part.
+/// Ends an attempt that has not ended, and gives its delivery.
 async fn end_attempt(
     conn: &mut SqliteConnection,
     attempt: AttemptId,
     settled: &Settled,
     now: Timestamp,
-) -> sqlx::Result<Option<(OutboundId, u32)>> {
-    let (outcome, detail, platform_id) = match settled {
-        Settled::PartSent { platform_id, .. } => (AttemptOutcome::Sent, None, platform_id.as_ref()),
+) -> sqlx::Result<Option<OutboundId>> {
+    let (outcome, detail) = match settled {
+        Settled::PartSent { .. } => (AttemptOutcome::Sent, None),
         Settled::Retry { why, outcome, .. }
         | Settled::Dead { why, outcome }
-        | Settled::Unknown { why, outcome } => (*outcome, Some(why.as_str()), None),
-        Settled::Park => (AttemptOutcome::Absent, None, None),
+        | Settled::Unknown { why, outcome } => (*outcome, Some(why.as_str())),
+        Settled::Park => (AttemptOutcome::Absent, None),
     };
     let row = sqlx::query(END)
         .bind(attempt.0)
         .bind(now.as_millisecond())
         .bind(outcome.as_str())
         .bind(detail)
-        .bind(platform_id.map(PlatformMessageId::as_str))
         .fetch_optional(conn)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let fields = Fields::new("attempts", &row);
-    let delivery = fields.parsed("delivery_id", OutboundId::parse)?;
-    Ok(Some((delivery, fields.number("part")?)))
-}
-
-async fn part_sent(
-    conn: &mut SqliteConnection,
-    delivery: OutboundId,
-    sent: &PartSent<'_>,
-    now: Timestamp,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE deliveries SET parts_sent = ?2 + 1, tries = 0, next_at = ?4,
-             platform_message_id = COALESCE(platform_message_id, ?3),
-             status = CASE WHEN ?5 THEN 'sent' ELSE status END,
-             ended_at = CASE WHEN ?5 THEN ?4 ELSE ended_at END
-         WHERE id = ?1 AND status = 'pending'",
-    )
-    .bind(delivery.to_string())
-    .bind(sent.part)
-    .bind(sent.platform_id.map(PlatformMessageId::as_str))
-    .bind(now.as_millisecond())
-    .bind(sent.last)
-    .execute(conn)
-    .await?;
-    Ok(())
+    Fields::new("attempts", &row)
+        .parsed("delivery_id", OutboundId::parse)
+        .map(Some)
 }
 
 async fn later(

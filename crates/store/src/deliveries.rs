@@ -365,26 +365,6 @@ impl Store {
             .map_err(failed)
     }
 }
-
-/// Inserts a pulled row, unless this number of this session is here already.
-pub(crate) async fn insert_pulled(
-    conn: &mut SqliteConnection,
-    (session, seq): (SessionId, i64),
-    delivery: &NewDelivery,
-    now: Timestamp,
-) -> sqlx::Result<u64> {
-    let sql = "INSERT INTO deliveries (id, channel, chat, thread, in_reply_to, kind, payload,
-             next_at, created_at, session_id, seq, origin, status)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, 'agent', 'pending'
-         WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?9 AND seq = ?10)";
-    let done = bind_delivery(sql, delivery, now)
-        .bind(session.to_string())
-        .bind(seq)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
-}
-
 /// Inserts a notice of the host, unless its id is here already.
 pub(crate) async fn insert_notice(
     conn: &mut SqliteConnection,

@@ -4,7 +4,8 @@
 //! safe when that returns, and only then the platform may be told so. The session's file is written
 //! after it, from what it tells and from [`crate::journal`].
 
-pub(crate) mod track;
+pub(crate) mod batch;
+pub(crate) mod numbers;
 
 use anchorhold_core::{
     address::Address,
@@ -16,11 +17,11 @@ use anchorhold_core::{
     sandbox::Generation,
 };
 use jiff::Timestamp;
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use crate::{
     Error, Store,
-    ingest::track::Numbers,
+    ingest::numbers::Numbers,
     rows::{Fields, text_enum},
     store::{Durability, begin},
     trace::{self, About, Event, Receipt},
@@ -159,6 +160,12 @@ impl Entry {
         }
     }
 
+    /// Has any of its messages a number that was reserved for it?
+    fn is_reserved(&self) -> bool {
+        let mut messages = self.messages().iter();
+        messages.any(|message| message.reserved.is_some())
+    }
+
     /// Its messages, by value.
     pub fn into_messages(self) -> Vec<NewMessage> {
         match self {
@@ -248,12 +255,14 @@ impl Store {
     async fn enter_inner(&self, entries: &[Entry]) -> sqlx::Result<Vec<Entered>> {
         let mut custody = self.custody(Durability::Power).await?;
         let mut tx = custody.begin().await?;
-        let mut numbers = Numbers::default();
+        let messages = entries.iter().flat_map(Entry::messages);
+        let sessions = messages.map(|message| message.session);
+        let mut numbers = Numbers::read(&mut tx, sessions).await?;
         let mut entered = Vec::with_capacity(entries.len());
-        for entry in entries {
-            entered.push(enter_one(&mut tx, &mut numbers, entry).await?);
+        // A batch begins with each entry that has reserved numbers.
+        for batch in entries.chunk_by(|_, next| !next.is_reserved()) {
+            entered.extend(batch::enter(&mut tx, &mut numbers, batch).await?);
         }
-        numbers.save(&mut tx).await?;
         tx.commit().await?;
         Ok(entered)
     }
@@ -264,10 +273,16 @@ impl Store {
         let failed = |source| Error::Reserve { session, source };
         let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
         let mut tx = begin(&mut conn).await.map_err(failed)?;
-        let mut numbers = Numbers::default();
-        let seq = numbers.next(&mut tx, session, said).await.map_err(failed)?;
-        numbers.take(session, seq, None);
-        numbers.save(&mut tx).await.map_err(failed)?;
+        let mut numbers = Numbers::read(&mut tx, std::iter::once(session))
+            .await
+            .map_err(failed)?;
+        let seq = numbers.next(session, said).map_err(failed)?;
+        sqlx::query("UPDATE sessions SET in_seq = ?2 WHERE id = ?1")
+            .bind(session.to_string())
+            .bind(seq)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(seq)
     }
@@ -356,71 +371,6 @@ impl Store {
             .map_err(failed)?;
         Ok(done.rows_affected())
     }
-}
-
-async fn enter_one(
-    conn: &mut SqliteConnection,
-    numbers: &mut Numbers,
-    entry: &Entry,
-) -> sqlx::Result<Entered> {
-    for message in entry.messages() {
-        if let Some(seq) = message.reserved
-            && !numbers.is_latest(conn, message.session, seq).await?
-        {
-            return Ok(Entered::Late);
-        }
-    }
-    if let Entry::Event(event) = entry {
-        if !insert_event(conn, event).await? {
-            return Ok(Entered::Duplicate);
-        }
-        if let (EventOutcome::Declined, Some(reason)) = (event.outcome, event.declined) {
-            count_dropped(conn, event, reason).await?;
-        }
-        trace::received(conn, event).await?;
-    }
-    let mut tracked = Vec::with_capacity(entry.messages().len());
-    for message in entry.messages() {
-        tracked.push(track::track(conn, numbers, message).await?);
-    }
-    Ok(Entered::Now(tracked))
-}
-
-/// `false` if it was recorded before.
-async fn insert_event(conn: &mut SqliteConnection, event: &EventRecord) -> sqlx::Result<bool> {
-    let inserted = sqlx::query(
-        "INSERT INTO events (channel, chat, message_id, received_at, outcome)
-         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (channel, chat, message_id) DO NOTHING",
-    )
-    .bind(event.address.channel.as_str())
-    .bind(event.address.chat.as_str())
-    .bind(event.message_id.as_str())
-    .bind(event.received_at.as_millisecond())
-    .bind(event.outcome.as_str())
-    .execute(conn)
-    .await?;
-    Ok(inserted.rows_affected() > 0)
-}
-
-async fn count_dropped(
-    conn: &mut SqliteConnection,
-    event: &EventRecord,
-    reason: Reason,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO dropped (channel, chat, handle, reason, count, first_at, last_at)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
-         ON CONFLICT (channel, chat, handle, reason)
-         DO UPDATE SET count = count + 1, last_at = excluded.last_at",
-    )
-    .bind(event.address.channel.as_str())
-    .bind(event.address.chat.as_str())
-    .bind(event.sender.as_str())
-    .bind(reason.as_str())
-    .bind(event.received_at.as_millisecond())
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 fn parse_dropped(row: &SqliteRow) -> sqlx::Result<Dropped> {

@@ -3,25 +3,53 @@
 //! The rows stay in the file, so a pull that is lost is made again from the cursor that is
 //! recorded here, and one that is repeated changes nothing.
 
-use anchorhold_core::{entity::MessageStatus, ids::SessionId, sandbox::Generation};
+use anchorhold_core::{
+    address::Address,
+    entity::MessageStatus,
+    ids::{SessionId, ThreadId},
+    sandbox::Generation,
+};
 use jiff::Timestamp;
+use serde::Serialize;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
-    deliveries::{NewDelivery, insert_pulled},
-    rows::Fields,
+    deliveries::NewDelivery,
+    rows::{Fields, to_json},
     store::Durability,
     trace::{self, About, Event},
 };
 
-pub(crate) const END_MESSAGE: &str = "UPDATE messages SET status = ?3, last_error = ?4,
-         next_at = NULL, due_since = NULL, ended_at = ?5
-     WHERE session_id = ?1 AND seq = ?2 AND status IN ('pending', 'context')";
+pub(crate) const MOVE: &str = "UPDATE sessions SET out_cursor = MAX(out_cursor, ?2),
+         handled_cursor = MAX(handled_cursor, ?3) WHERE id = ?1 RETURNING generation";
 
-pub(crate) const WAIT: &str = "UPDATE messages SET next_at = ?3, due_since = ?3, last_error = ?4,
-         failures = failures + 1, failing_since = coalesce(failing_since, ?5)
-     WHERE session_id = ?1 AND seq = ?2 AND status = 'pending'";
+/// One statement for each table, all in one call, with the rows as one JSON text. Each gives a row
+/// with the table's name for each one that is new.
+pub(crate) const TAKE: &str =
+    "INSERT INTO deliveries (id, channel, chat, thread, in_reply_to, kind,
+         payload, next_at, created_at, session_id, seq, origin, status)
+     SELECT value ->> 'id', value ->> 'channel', value ->> 'chat', value ->> 'thread',
+         value ->> 'in_reply_to', value ->> 'kind', value ->> 'payload', ?1 ->> 'now',
+         ?1 ->> 'now', ?1 ->> 'session', value ->> 'seq', 'agent', 'pending'
+     FROM json_each(?1, '$.deliveries') WHERE NOT EXISTS (SELECT 1 FROM deliveries d
+         WHERE d.session_id = ?1 ->> 'session' AND d.seq = value ->> 'seq')
+     ORDER BY key RETURNING 'deliveries';
+     UPDATE messages SET status = value ->> 1, last_error = value ->> 2,
+         next_at = NULL, due_since = NULL, ended_at = ?1 ->> 'now'
+     FROM json_each(?1, '$.ended') WHERE session_id = ?1 ->> 'session' AND seq = value ->> 0
+         AND status IN ('pending', 'context') RETURNING 'messages';
+     UPDATE messages SET next_at = value ->> 1, due_since = value ->> 1, last_error = value ->> 2,
+         failures = failures + 1, failing_since = coalesce(failing_since, ?1 ->> 'now')
+     FROM json_each(?1, '$.waiting') WHERE session_id = ?1 ->> 'session' AND seq = value ->> 0
+         AND status = 'pending';
+     INSERT INTO rejected_rows (session_id, seq, why, rejected_at)
+     SELECT ?1 ->> 'session', value ->> 0, value ->> 1, ?1 ->> 'now'
+     FROM json_each(?1, '$.rejected') WHERE TRUE
+     ON CONFLICT (session_id, seq) DO NOTHING RETURNING 'rejected_rows'";
+
+pub(crate) const ACTIVE: &str =
+    "UPDATE sessions SET last_active_at = MAX(last_active_at, ?2) WHERE id = ?1";
 
 pub(crate) const REJECTED: &str = "SELECT * FROM rejected_rows ORDER BY rejected_at DESC LIMIT ?1";
 
@@ -146,41 +174,16 @@ impl Store {
         };
         let mut custody = self.custody(durability).await?;
         let mut tx = custody.begin().await?;
-        let mut accepted = Accepted::default();
-        let mut deliveries: Vec<&PulledDelivery> = pulled.deliveries.iter().collect();
-        deliveries.sort_by_key(|row| row.seq);
-        for row in deliveries {
-            accepted.deliveries +=
-                insert_pulled(&mut tx, (session, row.seq), &row.delivery, now).await?;
-        }
-        for ended in &pulled.ended {
-            accepted.ended += end_message(&mut tx, session, ended, now).await?;
-        }
-        for waiting in &pulled.waiting {
-            sqlx::query(WAIT)
+        let generation = move_cursors(&mut tx, session, pulled).await?;
+        let accepted = take(&mut tx, session, pulled, now).await?;
+        if accepted != Accepted::default() {
+            sqlx::query(ACTIVE)
                 .bind(session.to_string())
-                .bind(waiting.seq)
-                .bind(waiting.next_at.as_millisecond())
-                .bind(&waiting.why)
                 .bind(now.as_millisecond())
                 .execute(&mut *tx)
                 .await?;
-        }
-        for row in &pulled.rejected {
-            accepted.rejected += insert_rejected(&mut tx, session, row, now).await?;
-        }
-        move_cursors(&mut tx, session, pulled).await?;
-        if accepted != Accepted::default() {
-            let generation: i64 = sqlx::query_scalar(
-                "UPDATE sessions SET last_active_at = MAX(last_active_at, ?2) WHERE id = ?1
-                 RETURNING generation",
-            )
-            .bind(session.to_string())
-            .bind(now.as_millisecond())
-            .fetch_one(&mut *tx)
-            .await?;
             let event = Event::Pulled {
-                generation: Generation(u32::try_from(generation).unwrap_or(u32::MAX)),
+                generation,
                 ended: pulled.ended.iter().map(|row| row.seq).collect(),
                 said: pulled.deliveries.iter().map(|row| row.seq).collect(),
                 refused: pulled.rejected.iter().map(|row| row.seq).collect(),
@@ -204,67 +207,106 @@ impl Store {
     }
 }
 
-/// A message that has ended stays as it ended.
-async fn end_message(
+/// What [`TAKE`] takes.
+#[derive(Serialize)]
+struct Taken<'a> {
+    session: String,
+    now: i64,
+    deliveries: Vec<DeliveryRow<'a>>,
+    ended: Vec<(i64, &'static str, Option<&'a str>)>,
+    waiting: Vec<(i64, i64, &'a str)>,
+    rejected: Vec<(i64, &'a str)>,
+}
+
+/// A row of `deliveries`.
+#[derive(Serialize)]
+struct DeliveryRow<'a> {
+    id: String,
+    channel: &'a str,
+    chat: &'a str,
+    thread: Option<&'a str>,
+    in_reply_to: Option<String>,
+    kind: &'a str,
+    payload: &'a str,
+    seq: i64,
+}
+
+async fn take(
     conn: &mut SqliteConnection,
     session: SessionId,
-    ended: &EndedMessage,
+    pulled: &Pulled,
     now: Timestamp,
-) -> sqlx::Result<u64> {
-    let (status, why) = match &ended.end {
+) -> sqlx::Result<Accepted> {
+    let mut accepted = Accepted::default();
+    let waiting = pulled.waiting.iter();
+    let rejected = pulled.rejected.iter();
+    let mut taken = Taken {
+        session: session.to_string(),
+        now: now.as_millisecond(),
+        deliveries: pulled.deliveries.iter().map(delivery_row).collect(),
+        ended: pulled.ended.iter().map(ended_row).collect(),
+        waiting: waiting
+            .map(|row| (row.seq, row.next_at.as_millisecond(), row.why.as_str()))
+            .collect(),
+        rejected: rejected.map(|row| (row.seq, row.why.as_str())).collect(),
+    };
+    taken.deliveries.sort_by_key(|row| row.seq);
+    let rows = sqlx::query_scalar::<_, String>(TAKE)
+        .bind(to_json(&taken)?)
+        .fetch_all(conn)
+        .await?;
+    for table in rows {
+        match table.as_str() {
+            "deliveries" => accepted.deliveries += 1,
+            "messages" => accepted.ended += 1,
+            _ => accepted.rejected += 1,
+        }
+    }
+    Ok(accepted)
+}
+
+fn delivery_row(PulledDelivery { seq, delivery }: &PulledDelivery) -> DeliveryRow<'_> {
+    let Address {
+        channel,
+        chat,
+        thread,
+    } = &delivery.address;
+    DeliveryRow {
+        id: delivery.id.to_string(),
+        channel: channel.as_str(),
+        chat: chat.as_str(),
+        thread: thread.as_ref().map(ThreadId::as_str),
+        in_reply_to: delivery.in_reply_to.map(|id| id.to_string()),
+        kind: &delivery.kind,
+        payload: &delivery.payload,
+        seq: *seq,
+    }
+}
+
+/// A message that has ended stays as it ended.
+fn ended_row(EndedMessage { seq, end }: &EndedMessage) -> (i64, &'static str, Option<&str>) {
+    let (status, why) = match end {
         MessageEnd::Done => (MessageStatus::Done, None),
         MessageEnd::Stopped => (MessageStatus::Done, Some("a person stopped it")),
         MessageEnd::Failed { why } => (MessageStatus::Failed, Some(why.as_str())),
     };
-    let done = sqlx::query(END_MESSAGE)
-        .bind(session.to_string())
-        .bind(ended.seq)
-        .bind(status.as_str())
-        .bind(why)
-        .bind(now.as_millisecond())
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
+    (*seq, status.as_str(), why)
 }
 
-async fn insert_rejected(
-    conn: &mut SqliteConnection,
-    session: SessionId,
-    row: &RejectedRow,
-    now: Timestamp,
-) -> sqlx::Result<u64> {
-    let done = sqlx::query(
-        "INSERT INTO rejected_rows (session_id, seq, why, rejected_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (session_id, seq) DO NOTHING",
-    )
-    .bind(session.to_string())
-    .bind(row.seq)
-    .bind(&row.why)
-    .bind(now.as_millisecond())
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
-}
-
+/// Gives the session's generation. Rows of a session that was deleted meanwhile have no place to go,
+/// and the caller must know: then nothing is found.
 async fn move_cursors(
     conn: &mut SqliteConnection,
     session: SessionId,
     pulled: &Pulled,
-) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "UPDATE sessions SET out_cursor = MAX(out_cursor, ?2),
-             handled_cursor = MAX(handled_cursor, ?3) WHERE id = ?1",
-    )
-    .bind(session.to_string())
-    .bind(pulled.out_cursor)
-    .bind(pulled.handled_cursor)
-    .execute(conn)
-    .await?;
-    // Rows of a session that was deleted meanwhile have no place to go, and the caller must know.
-    if done.rows_affected() == 0 {
-        return Err(sqlx::Error::RowNotFound);
-    }
-    Ok(())
+) -> sqlx::Result<Generation> {
+    let generation: i64 = sqlx::query_scalar(MOVE)
+        .bind(session.to_string())
+        .bind(pulled.out_cursor)
+        .bind(pulled.handled_cursor)
+        .fetch_one(conn)
+        .await?;
+    Ok(Generation(u32::try_from(generation).unwrap_or(u32::MAX)))
 }
 
 fn parse_rejected(row: &SqliteRow) -> sqlx::Result<Rejected> {

@@ -9,7 +9,6 @@ pub mod find;
 pub mod story;
 
 use anchorhold_core::{
-    address::Address,
     ids::{
         AgentGroupId, ChannelName, ChatId, OutboundId, PlatformMessageId, QuestionId, SessionId,
     },
@@ -328,16 +327,14 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// A platform's message is being put on record.
-pub(crate) async fn received(conn: &mut SqliteConnection, event: &EventRecord) -> sqlx::Result<()> {
-    let Address { channel, chat, .. } = &event.address;
-    let about = About::Message(channel, chat, &event.message_id);
+/// What is put on record of a platform's message that is taken on.
+pub(crate) fn received(event: &EventRecord) -> Event {
     let mut receipt = Receipt::clone(&event.receipt);
     let reason = event
         .declined
         .filter(|_| event.outcome == EventOutcome::Declined);
     receipt.declined = reason.map(|reason| reason.sentence().to_owned());
-    add(conn, about, Event::Received(receipt), event.received_at).await
+    Event::Received(receipt).bounded()
 }
 
 /// What waits for an approval is about to go, and is not decided about anew.

@@ -1,4 +1,5 @@
 use anchorhold_core::{
+    address::Address,
     entity::{DeliveryStatus, MessageStatus},
     ids::MessageId,
 };
