@@ -156,10 +156,8 @@ impl TurnLoop {
     }
 
     async fn step(&mut self, stop: &CancellationToken) -> Result<Step, Error> {
-        let side = &mut self.parts.side;
-        let settings = side.settings().map_err(session)?;
-        let limit = settings.prompt_messages.max(1);
-        let offer = side.offer(limit, self.parts.clock.now()).map_err(session)?;
+        let now = self.parts.clock.now();
+        let (settings, offer) = self.parts.side.look(now).map_err(session)?;
         if !offer.stops.is_empty() {
             self.stop_nothing(&offer).await?;
             return Ok(Step::Worked);

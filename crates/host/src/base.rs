@@ -102,9 +102,10 @@ impl Base {
         in_hand.contains(&(session, seq))
     }
 
-    /// One session's files.
+    /// One session's files. Those of a session whose sandbox runs stay open.
     pub fn files(&self, session: SessionId) -> HostSide {
-        HostSide::at(&self.dirs.session(session))
+        let open = || HostSide::at(&self.dirs.session(session));
+        self.live.files(session, open).unwrap_or_else(open)
     }
 }
 

@@ -15,7 +15,7 @@ use anchorhold_core::{
     retry::{Backoff, Next},
     sandbox::Generation,
 };
-use anchorhold_sessiondb::{Claim, progress::Progress};
+use anchorhold_sessiondb::{Claim, HostSide, progress::Progress};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +83,7 @@ pub struct Seen {
     due_since: Option<Instant>,
     claim: Option<(Claim, Instant)>,
     unreadable_since: Option<Instant>,
+    files: Option<HostSide>,
 }
 
 /// How the task that reads a sandbox's answers is ended.
@@ -116,6 +117,7 @@ impl Live {
             due_since: None,
             claim: None,
             unreadable_since: None,
+            files: None,
         };
         self.lock().insert(session, seen);
         (look, watcher)
@@ -150,6 +152,13 @@ impl Live {
     /// Does a sandbox of the session run, or is one about to?
     pub fn is_known(&self, session: SessionId) -> bool {
         self.lock().contains_key(&session)
+    }
+
+    /// The files of a session whose sandbox runs: those that `open` gave first.
+    pub fn files(&self, session: SessionId, open: impl FnOnce() -> HostSide) -> Option<HostSide> {
+        let mut sessions = self.lock();
+        let seen = sessions.get_mut(&session)?;
+        Some(seen.files.get_or_insert_with(open).clone())
     }
 
     /// The sandboxes that run, in the same order each time.

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use crate::{
     Disposition, Error, HostSide,
+    kept::Looked,
     layout::{Found, INBOUND, OUTBOUND, open_dir, open_plain},
     open,
 };
@@ -45,12 +46,12 @@ impl HostSide {
             return Ok(());
         };
         let connection = match half {
-            Half::In => Some(open::any_ro(&path)?),
-            Half::Out => open::outbound_hostile_ro(&self.layout)?,
-        };
-        let Some(connection) = connection else {
-            // It is empty: its first writer has not committed yet.
-            return Ok(());
+            Half::In => open::any_ro(&path)?,
+            Half::Out => match open::outbound_look(&self.layout)? {
+                // It is empty: its first writer has not committed yet.
+                Looked::Absent => return Ok(()),
+                Looked::There(_file) => open::outbound_hostile_ro(&path)?,
+            },
         };
         // Whoever reads keeps writers from changing the file.
         connection
@@ -79,19 +80,15 @@ impl HostSide {
     /// aside. What is wrong with the host's own is an error.
     pub fn verify(&self) -> Result<Option<String>, Error> {
         let path = self.layout.inbound();
-        let connection = self.inbound()?;
-        let problems = problems(&connection).map_err(Error::sql(&path, "check"))?;
+        let problems =
+            self.inbound(|connection| problems(connection).map_err(Error::sql(&path, "check")))?;
         if !problems.is_empty() {
             return Err(Error::hostile(&path, problems.join("; ")));
         }
-        let checked = open::outbound_hostile_ro(&self.layout).and_then(|connection| {
-            let Some(connection) = connection else {
-                return Ok(Vec::new());
-            };
-            let path = self.layout.outbound();
-            self::problems(&connection).map_err(Error::sql(&path, "check"))
-        });
-        match checked {
+        let path = self.layout.outbound();
+        let checked = self
+            .outbound(|connection| self::problems(connection).map_err(Error::sql(&path, "check")));
+        match checked.map(Option::unwrap_or_default) {
             Ok(problems) if problems.is_empty() => Ok(None),
             Ok(problems) => Ok(Some(problems.join("; "))),
             Err(error) => match error.disposition() {

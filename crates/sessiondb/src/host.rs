@@ -1,5 +1,7 @@
 //! The host's side: what it writes into `inbound.db`.
 
+use std::sync::Arc;
+
 use anchorhold_core::sandbox::Generation;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
@@ -8,19 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Rebuild, Seq,
+    kept::Kept,
     layout::Layout,
     open,
     progress::{self, Progress},
     pull::Cursors,
 };
 
-/// One session's files, as the host handles them. Opens them anew for each operation.
+/// One session's files, as the host handles them. What it has opened stays open as long as it lives;
+/// clones share it.
 ///
 /// Every call blocks on the disk: make it on a thread that may.
 #[derive(Clone, Debug)]
 pub struct HostSide {
     pub(crate) root: Utf8PathBuf,
     pub(crate) layout: Layout,
+    kept: Arc<Kept>,
 }
 
 /// What the host tells the agent-runner about its group.
@@ -62,6 +67,7 @@ impl HostSide {
         Self {
             root: root.to_owned(),
             layout: Layout::in_session(root),
+            kept: Arc::default(),
         }
     }
 
@@ -114,20 +120,22 @@ impl HostSide {
 
     /// Tells the agent-runner about its group; read when it starts.
     pub fn write_settings(&self, settings: &Settings) -> Result<(), Error> {
-        put_settings(&self.inbound()?, &self.layout.inbound(), settings)
+        let path = self.layout.inbound();
+        self.inbound(|connection| put_settings(connection, &path, settings))
     }
 
     /// The oldest messages that are not closed, at most `limit`.
     pub fn open_messages(&self, limit: u32) -> Result<Vec<Seq>, Error> {
         let path = self.layout.inbound();
-        let connection = self.inbound()?;
-        let found = connection
-            .prepare("SELECT seq FROM messages WHERE status = 'open' ORDER BY seq LIMIT ?1")
-            .and_then(|mut statement| {
-                let rows = statement.query_map([limit], |row| row.get::<_, i64>(0))?;
-                rows.collect::<Result<Vec<_>, _>>()
-            })
-            .map_err(Error::sql(&path, "read"))?;
+        let found = self.inbound(|connection| {
+            connection
+                .prepare("SELECT seq FROM messages WHERE status = 'open' ORDER BY seq LIMIT ?1")
+                .and_then(|mut statement| {
+                    let rows = statement.query_map([limit], |row| row.get::<_, i64>(0))?;
+                    rows.collect::<Result<Vec<_>, _>>()
+                })
+                .map_err(Error::sql(&path, "read"))
+        })?;
         Ok(found.into_iter().filter_map(Seq::new).collect())
     }
 
@@ -137,8 +145,32 @@ impl HostSide {
         Ok(progress.filter(|progress| progress.generation == generation))
     }
 
-    pub(crate) fn inbound(&self) -> Result<Connection, Error> {
-        open::inbound_rw(&self.layout.inbound())
+    /// Does something with `inbound.db`.
+    pub(crate) fn inbound<T>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let path = self.layout.inbound();
+        let look = || open::inbound_look(&path);
+        let done =
+            self.kept
+                .inbound
+                .with(look, |_sound| Ok(()), || open::inbound_rw(&path), job)?;
+        done.ok_or(Error::Absent { path })
+    }
+
+    /// Reads `outbound.db`; `None` if there is none yet.
+    pub(crate) fn outbound<T>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let path = self.layout.outbound();
+        self.kept.outbound.with(
+            || open::outbound_look(&self.layout),
+            |known| open::check_hostile(known, &path),
+            || open::outbound_hostile_ro(&path),
+            job,
+        )
     }
 
     pub(crate) fn write(
@@ -147,27 +179,29 @@ impl HostSide {
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), Error> {
         let path = self.layout.inbound();
-        let mut connection = self.inbound()?;
-        connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                change(&transaction)?;
-                transaction.commit()
-            })
-            .map_err(Error::sql(&path, doing))
+        self.inbound(|connection| {
+            connection
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+                .and_then(|transaction| {
+                    change(&transaction)?;
+                    transaction.commit()
+                })
+                .map_err(Error::sql(&path, doing))
+        })
     }
 
     /// The agent's highest number, so that ours is above it. An unreadable file is no reason to
     /// refuse a person's message: its rows are then judged, and refused, where they are read.
     pub fn highest_outbound(&self) -> i64 {
-        let Ok(Some(connection)) = open::outbound_hostile_ro(&self.layout) else {
-            return 0;
-        };
-        connection
-            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                row.get(0)
-            })
-            .unwrap_or(0)
+        let path = self.layout.outbound();
+        let highest = self.outbound(|connection| {
+            connection
+                .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                    row.get(0)
+                })
+                .map_err(Error::sql(&path, "read"))
+        });
+        highest.ok().flatten().unwrap_or(0)
     }
 }
 

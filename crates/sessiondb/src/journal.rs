@@ -105,54 +105,58 @@ impl HostSide {
     pub fn feed(&self, rows: &[JournalRow], closed: &[Seq]) -> Result<(), Error> {
         let path = self.layout.inbound();
         let failed = Error::sql(&path, "feed");
-        let mut connection = self.inbound()?;
-        let transaction = connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(&failed)?;
-        for row in rows {
-            if !insert(&transaction, row).map_err(&failed)?
-                && !is_there(&transaction, row).map_err(&failed)?
-            {
-                return Err(Error::Strange { path });
-            }
-        }
-        for seq in closed {
-            transaction
-                .execute(
-                    "UPDATE messages SET status = 'closed' WHERE seq = ?1",
-                    [seq.get()],
-                )
+        self.inbound(|connection| {
+            let transaction = connection
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
                 .map_err(&failed)?;
-        }
-        transaction.commit().map_err(&failed)
+            for row in rows {
+                if !insert(&transaction, row).map_err(&failed)?
+                    && !is_there(&transaction, row).map_err(&failed)?
+                {
+                    return Err(Error::Strange { path: path.clone() });
+                }
+            }
+            for seq in closed {
+                transaction
+                    .execute(
+                        "UPDATE messages SET status = 'closed' WHERE seq = ?1",
+                        [seq.get()],
+                    )
+                    .map_err(&failed)?;
+            }
+            transaction.commit().map_err(&failed)
+        })
     }
 
     /// The highest number of the host's in the file: everything up to it was written.
     pub fn highest_inbound(&self) -> Result<i64, Error> {
         let path = self.layout.inbound();
-        self.inbound()?
-            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                row.get(0)
-            })
-            .map_err(Error::sql(&path, "read"))
+        self.inbound(|connection| {
+            connection
+                .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+                    row.get(0)
+                })
+                .map_err(Error::sql(&path, "read"))
+        })
     }
 
     /// The rows after `seq`, in order, at most `limit`.
     pub fn rows_after(&self, seq: i64, limit: u32) -> Result<Vec<FileRow>, Error> {
         let path = self.layout.inbound();
         let failed = Error::sql(&path, "read");
-        let connection = self.inbound()?;
-        let mut statement = connection
-            .prepare(
-                "SELECT seq, channel, chat, thread, platform_id, triggers, tries, due_at, created_at,
-                     fresh_only, kind, version, payload, status = 'open'
-                 FROM messages WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )
-            .map_err(&failed)?;
-        statement
-            .query_map(params![seq, limit], parse)
-            .and_then(Iterator::collect)
-            .map_err(&failed)
+        self.inbound(|connection| {
+            let mut statement = connection
+                .prepare(
+                    "SELECT seq, channel, chat, thread, platform_id, triggers, tries, due_at,
+                         created_at, fresh_only, kind, version, payload, status = 'open'
+                     FROM messages WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+                )
+                .map_err(&failed)?;
+            statement
+                .query_map(params![seq, limit], parse)
+                .and_then(Iterator::collect)
+                .map_err(&failed)
+        })
     }
 
     /// Writes the files that come with message `seq`, durable with every folder above them when this

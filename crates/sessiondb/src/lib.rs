@@ -28,6 +28,7 @@ mod error;
 mod host;
 mod inbox;
 mod journal;
+mod kept;
 mod layout;
 mod offer;
 mod open;

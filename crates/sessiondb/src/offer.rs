@@ -4,7 +4,9 @@ use anchorhold_core::context::Room;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Control, Error, Inbound, RunnerSide, Seq, layout::INBOUND, payload::CONTROL};
+use crate::{
+    Control, Error, Inbound, RunnerSide, Seq, Settings, layout::INBOUND, payload::CONTROL,
+};
 
 /// What there is to do. What [`RunnerSide::offer`] gives is one of: something to stop, messages
 /// that are not understood, a turn to run, a compaction, nothing.
@@ -96,21 +98,44 @@ impl RunnerSide {
     /// Context is offered only together with a message after it that wakes, the newest of it.
     /// Commands to stop come before everything else, one to compact where it stands in the order.
     pub fn offer(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
+        let inbound = self.snapshot()?;
+        self.offer_in(&inbound, limit, now)
+    }
+
+    /// What [`RunnerSide::offer`] gives, as many messages as the host's settings allow, with these.
+    pub fn look(&mut self, now: Timestamp) -> Result<(Settings, Offer), Error> {
+        let inbound = self.snapshot()?;
+        let settings = self.settings_in(&inbound)?;
+        let limit = settings.prompt_messages.max(1);
+        let offer = self.offer_in(&inbound, limit, now)?;
+        Ok((settings, offer))
+    }
+
+    /// No command to stop comes between two looks at it.
+    fn snapshot(&self) -> Result<Connection, Error> {
         let inbound = self.inbound()?;
-        // One snapshot: no command to stop comes between the two looks.
         inbound
             .execute_batch("BEGIN")
             .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))?;
-        let stops = self.stops_in(&inbound)?;
+        Ok(inbound)
+    }
+
+    fn offer_in(
+        &mut self,
+        inbound: &Connection,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Offer, Error> {
+        let stops = self.stops_in(inbound)?;
         if let Some(last) = stops.last() {
-            let stopped = self.tried_before(&inbound, *last, &stops)?;
+            let stopped = self.tried_before(inbound, *last, &stops)?;
             return Ok(Offer {
                 stops,
                 stopped,
                 ..Offer::default()
             });
         }
-        self.look(&inbound, Look::Next, limit, now)
+        self.find(inbound, Look::Next, limit, now)
     }
 
     /// What came while a turn of this sandbox runs and can join it, oldest first, at most `limit`
@@ -120,7 +145,7 @@ impl RunnerSide {
     /// these wait for a turn of their own, and the order is kept.
     pub fn follow_ups(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
         let inbound = self.inbound()?;
-        let found = self.look(&inbound, Look::FollowUps, limit, now)?;
+        let found = self.find(&inbound, Look::FollowUps, limit, now)?;
         Ok(Offer {
             rows: found.rows,
             surplus: found.surplus,
@@ -192,13 +217,14 @@ impl RunnerSide {
         Ok(stopped)
     }
 
-    fn look(
+    fn find(
         &mut self,
         inbound: &Connection,
         look: Look,
         limit: u32,
         now: Timestamp,
     ) -> Result<Offer, Error> {
+        self.seen = Some(self.see(inbound)?);
         let path = self.layout.in_dir.join(INBOUND);
         let failed = Error::sql(&path, "read");
         let mut statement = inbound

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 
 use crate::{
     Error,
+    kept::{FileId, Looked},
     layout::{Found, Layout, OUTBOUND, open_dir, open_plain},
     schema,
 };
@@ -29,29 +30,34 @@ const WORK_LIMIT: u32 = 20_000;
 /// The host makes a new `inbound.db`.
 pub(crate) fn inbound_new(path: &Utf8Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    writable(path, flags, Synced::Never, schema::INBOUND)
+    writable(path, flags, ("DELETE", "OFF"), schema::INBOUND)
 }
 
-/// The host writes `inbound.db`, and migrates it. One that is not there, or has nothing in it, is
+/// Which file the host's `inbound.db` is. One that is not there, or has nothing in it, is
 /// [`Error::Absent`]: it has to be made anew from the journal.
-pub(crate) fn inbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
+pub(crate) fn inbound_look(path: &Utf8Path) -> Result<Looked, Error> {
     let absent = || Error::Absent {
         path: path.to_owned(),
     };
     match fs::symlink_metadata(path) {
-        Ok(found) if found.len() > 0 => {}
-        Ok(_empty) => return Err(absent()),
-        Err(failure) if failure.kind() == io::ErrorKind::NotFound => return Err(absent()),
-        Err(failure) => return Err(Error::io(path, "look at")(failure)),
+        Ok(found) if found.len() > 0 => Ok(Looked::There(FileId::from(&found))),
+        Ok(_empty) => Err(absent()),
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => Err(absent()),
+        Err(failure) => Err(Error::io(path, "look at")(failure)),
     }
+}
+
+/// The host writes `inbound.db`, and migrates it. [`inbound_look`] comes first.
+pub(crate) fn inbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    writable(path, flags, Synced::Never, schema::INBOUND)
+    // A journal that stays costs the file system nothing.
+    writable(path, flags, ("PERSIST", "OFF"), schema::INBOUND)
 }
 
 /// The runner writes `outbound.db`; makes and migrates it.
 pub(crate) fn outbound_rw(path: &Utf8Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    writable(path, flags, Synced::AtCommit, schema::OUTBOUND)
+    writable(path, flags, ("DELETE", "NORMAL"), schema::OUTBOUND)
 }
 
 /// The runner reads `inbound.db` through its read-only mount. Opened anew for each reading: over
@@ -74,36 +80,44 @@ pub(crate) fn any_ro(path: &Utf8Path) -> Result<Connection, Error> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// The host reads the hostile `outbound.db`; `None` if there is none yet.
-pub(crate) fn outbound_hostile_ro(layout: &Layout) -> Result<Option<Connection>, Error> {
-    outbound_hostile(layout, OpenFlags::SQLITE_OPEN_READ_ONLY)
+/// The host reads the hostile `outbound.db`. [`outbound_look`] comes first.
+pub(crate) fn outbound_hostile_ro(path: &Utf8Path) -> Result<Connection, Error> {
+    outbound_hostile(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// The host repairs the hostile `outbound.db` of a sandbox that is proven gone.
+/// The host repairs the hostile `outbound.db` of a sandbox that is proven gone; `None` if there is
+/// none.
 pub(crate) fn outbound_hostile_rw(layout: &Layout) -> Result<Option<Connection>, Error> {
     refuse_super_journal(layout)?;
-    outbound_hostile(layout, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    match outbound_look(layout)? {
+        Looked::Absent => Ok(None),
+        Looked::There(_file) => {
+            outbound_hostile(&layout.outbound(), OpenFlags::SQLITE_OPEN_READ_WRITE).map(Some)
+        }
+    }
 }
 
-fn outbound_hostile(layout: &Layout, flags: OpenFlags) -> Result<Option<Connection>, Error> {
+/// Which file the hostile `outbound.db` is; absent if nothing was committed to it yet. Refuses what
+/// SQLite must not be given.
+pub(crate) fn outbound_look(layout: &Layout) -> Result<Looked, Error> {
     let path = layout.outbound();
     let dir = open_dir(&layout.out_dir)?;
     let mut file = match open_plain(&dir, &layout.out_dir, OUTBOUND, OUTBOUND_LIMIT_BYTES)? {
-        Found::Absent => return Ok(None),
+        Found::Absent => return Ok(Looked::Absent),
         Found::Plain(file) => file,
     };
     for companion in ["outbound.db-journal", "outbound.db-wal", "outbound.db-shm"] {
         // Refuses what is no plain file: SQLite would open it, and a pipe would block it.
         open_plain(&dir, &layout.out_dir, companion, OUTBOUND_LIMIT_BYTES)?;
     }
-    let len = file.metadata().map_err(Error::io(&path, "look at"))?.len();
-    if len == 0 {
+    let found = file.metadata().map_err(Error::io(&path, "look at"))?;
+    if found.len() == 0 {
         // Its writer has not committed yet.
-        return Ok(None);
+        return Ok(Looked::Absent);
     }
     // What is shorter than a header keeps its zeros, and is refused below.
     let mut header = [0_u8; 20];
-    if len >= 20 {
+    if found.len() >= 20 {
         file.read_exact(&mut header)
             .map_err(Error::io(&path, "read"))?;
     }
@@ -114,10 +128,20 @@ fn outbound_hostile(layout: &Layout, flags: OpenFlags) -> Result<Option<Connecti
             "it is no SQLite file with a rollback journal",
         ));
     }
-    let connection = open(&path, flags)?;
-    harden(&connection).map_err(Error::sql(&path, "guard"))?;
-    check_schema(&connection, &path)?;
-    Ok(Some(connection))
+    Ok(Looked::There(FileId::from(&found)))
+}
+
+fn outbound_hostile(path: &Utf8Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let connection = open(path, flags)?;
+    harden(&connection).map_err(Error::sql(path, "guard"))?;
+    check_hostile(&connection, path)?;
+    Ok(connection)
+}
+
+/// What a hostile file has to pass each time that it is read, over whichever connection.
+pub(crate) fn check_hostile(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
+    bound_work(connection).map_err(Error::sql(path, "guard"))?;
+    check_schema(connection, path)
 }
 
 /// A rollback journal can name a second journal that SQLite then opens, and deletes, wherever it is.
@@ -148,28 +172,17 @@ fn refuse_super_journal(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// When what is written is made safe from the loss of power.
-#[derive(Clone, Copy)]
-enum Synced {
-    /// Never: it can be made anew. It still survives the death of the process.
-    Never,
-    /// With each commit.
-    AtCommit,
-}
-
+/// Opens for writing, with what becomes of its journal and when it is synced: with `OFF` never, since
+/// it can be made anew; it still survives the death of the process.
 fn writable(
     path: &Utf8Path,
     flags: OpenFlags,
-    synced: Synced,
+    (journal, synchronous): (&str, &str),
     steps: &[&[&str]],
 ) -> Result<Connection, Error> {
     let mut connection = open(path, flags)?;
-    let synchronous = match synced {
-        Synced::Never => "OFF",
-        Synced::AtCommit => "NORMAL",
-    };
     connection
-        .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+        .pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))
         .and_then(|()| connection.pragma_update(None, "synchronous", synchronous))
         .map_err(Error::sql(path, "set up"))?;
     match schema::migrate(&mut connection, steps).map_err(Error::sql(path, "migrate"))? {
@@ -215,7 +228,11 @@ fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
         connection.set_limit(limit, value)?;
     }
     connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "cache_size", -256)?;
+    connection.pragma_update(None, "cache_size", -256)
+}
+
+/// Bounds the work of one reading, counted from here.
+fn bound_work(connection: &Connection) -> Result<(), rusqlite::Error> {
     let mut work = 0_u32;
     connection.progress_handler(
         1_000,
@@ -244,7 +261,7 @@ fn check_schema(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
     let mut expected: Vec<String> = tables.iter().map(|sql| normal(sql)).collect();
     expected.sort();
     let mut statement = connection
-        .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL LIMIT 64")
+        .prepare_cached("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL LIMIT 64")
         .map_err(Error::sql(path, "read the schema"))?;
     let mut present = statement
         .query_map([], |row| row.get::<_, String>(0))

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, HostSide, Outbound, Seq, Trouble, Undecodable, open,
+    Error, HostSide, Outbound, Seq, Trouble, Undecodable,
     schema::{self, LATER_SINCE},
 };
 
@@ -136,30 +136,30 @@ impl HostSide {
     /// them simply reads again.
     pub fn pull(&self, cursors: Cursors, highest: i64) -> Result<Pulled, Error> {
         let path = self.layout.outbound();
-        let Some(connection) = open::outbound_hostile_ro(&self.layout)? else {
-            return Ok(Pulled {
+        let failed = Error::sql(&path, "read");
+        let pulled = self.outbound(|connection| {
+            let mut pulled = Pulled {
                 cursors,
                 ..Pulled::default()
-            });
-        };
-        let failed = Error::sql(&path, "read");
-        let mut pulled = Pulled {
+            };
+            // One snapshot: an answer and the end of its message are seen together or not at all.
+            let snapshot = connection.transaction().map_err(&failed)?;
+            let ceilings = Ceilings::above(cursors, highest);
+            read_rows(&snapshot, &mut pulled, ceilings.out).map_err(&failed)?;
+            read_handled(&snapshot, &mut pulled, ceilings.handled).map_err(&failed)?;
+            pulled.claims = read_claims(&snapshot).map_err(&failed)?;
+            // What is good is taken first; the next reading then finds nothing but this.
+            if pulled.cursors == cursors && ceilings.exceeded(&snapshot).map_err(&failed)? {
+                return Err(Error::hostile(&path, BEYOND));
+            }
+            // Rows that moved no cursor would be found again for ever.
+            pulled.more &= pulled.cursors != cursors;
+            Ok(pulled)
+        })?;
+        Ok(pulled.unwrap_or(Pulled {
             cursors,
             ..Pulled::default()
-        };
-        // One snapshot: an answer and the end of its message are seen together or not at all.
-        connection.execute_batch("BEGIN").map_err(&failed)?;
-        let ceilings = Ceilings::above(cursors, highest);
-        read_rows(&connection, &mut pulled, ceilings.out).map_err(&failed)?;
-        read_handled(&connection, &mut pulled, ceilings.handled).map_err(&failed)?;
-        pulled.claims = read_claims(&connection).map_err(&failed)?;
-        // What is good is taken first; the next reading then finds nothing but this.
-        if pulled.cursors == cursors && ceilings.exceeded(&connection).map_err(&failed)? {
-            return Err(Error::hostile(&path, BEYOND));
-        }
-        // Rows that moved no cursor would be found again for ever.
-        pulled.more &= pulled.cursors != cursors;
-        Ok(pulled)
+        }))
     }
 }
 
@@ -168,7 +168,7 @@ fn read_rows(
     pulled: &mut Pulled,
     ceiling: i64,
 ) -> Result<(), rusqlite::Error> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT seq, in_reply_to, kind, version, payload FROM messages
          WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     )?;
@@ -229,7 +229,7 @@ fn read_handled(
     } else {
         "class, until_at"
     };
-    let mut statement = connection.prepare(&format!(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT number, seq, state, detail, {later} FROM handled
          WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3",
     ))?;
@@ -283,7 +283,7 @@ fn handled_state(row: &rusqlite::Row<'_>) -> Option<HandledState> {
 
 /// Only what looks like a claim is one; a forged row can at most hide a claim of its own session.
 pub(crate) fn read_claims(connection: &Connection) -> Result<Vec<Claim>, rusqlite::Error> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT seq, generation FROM handled WHERE state = 'claimed' ORDER BY seq LIMIT ?1",
     )?;
     let mut rows = statement.query([ROWS_LIMIT])?;

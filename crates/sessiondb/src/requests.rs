@@ -125,18 +125,18 @@ impl HostSide {
     pub fn requests_after(&self, cursor: i64, limit: u32) -> Result<Vec<AdminRequestRow>, Error> {
         let path = self.layout.outbound();
         let failed = Error::sql(&path, "read the requests");
-        let Some(connection) = open::outbound_hostile_ro(&self.layout)? else {
-            return Ok(Vec::new());
-        };
-        if !has_requests(&connection).map_err(&failed)? {
-            return Ok(Vec::new());
-        }
-        connection.execute_batch("BEGIN").map_err(&failed)?;
-        let found = read(&connection, cursor, limit).map_err(&failed)?;
-        if found.is_empty() && beyond(&connection, cursor).map_err(&failed)? {
-            return Err(Error::hostile(&path, BEYOND));
-        }
-        Ok(found)
+        let found = self.outbound(|connection| {
+            if !has_requests(connection).map_err(&failed)? {
+                return Ok(Vec::new());
+            }
+            let snapshot = connection.transaction().map_err(&failed)?;
+            let found = read(&snapshot, cursor, limit).map_err(&failed)?;
+            if found.is_empty() && beyond(&snapshot, cursor).map_err(&failed)? {
+                return Err(Error::hostile(&path, BEYOND));
+            }
+            Ok(found)
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Replies to request `id`. The first reply to a request counts: another one changes nothing.
@@ -160,7 +160,9 @@ impl HostSide {
     /// The highest request that has a reply, or 0: the ones above it are open.
     pub fn last_reply(&self) -> Result<i64, Error> {
         let path = self.layout.inbound();
-        last_reply(&self.inbound()?).map_err(Error::sql(&path, "read the replies"))
+        self.inbound(|connection| {
+            last_reply(connection).map_err(Error::sql(&path, "read the replies"))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::{
-    Error, Outbound, Seq, Settings,
+    Cursors, Error, Outbound, Seq, Settings,
     layout::{INBOUND, Layout, OUTBOX},
     open,
 };
@@ -21,6 +21,15 @@ pub struct RunnerSide {
     pub(crate) outbound: Connection,
     /// Everything up to here has ended: it need not be looked at again.
     pub(crate) low_water: i64,
+    /// What the agent says comes after this.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// What was in `inbound.db` when it was last looked at for something to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    highest: i64,
+    floor: Cursors,
 }
 
 /// How a message ended.
@@ -122,14 +131,18 @@ impl RunnerSide {
             generation,
             outbound,
             low_water: 0,
+            seen: None,
         })
     }
 
     /// What the host says about the group.
     pub fn settings(&mut self) -> Result<Settings, Error> {
+        self.settings_in(&self.inbound()?)
+    }
+
+    pub(crate) fn settings_in(&self, inbound: &Connection) -> Result<Settings, Error> {
         let path = self.layout.in_dir.join(INBOUND);
-        let body: String = self
-            .inbound()?
+        let body: String = inbound
             .query_row("SELECT body FROM settings WHERE id = 1", [], |row| {
                 row.get(0)
             })
@@ -158,8 +171,13 @@ impl RunnerSide {
     pub fn finish(&mut self, finish: &Finish, now: Timestamp) -> Result<Vec<Seq>, Error> {
         let path = self.layout.outbound();
         let failed = Error::sql(&path, "finish a turn");
-        let highest_in = self.highest_inbound()?;
-        let floor = self.settings()?.floor;
+        let Seen {
+            highest: highest_in,
+            floor,
+        } = match self.seen {
+            Some(seen) => seen,
+            None => self.see(&self.inbound()?)?,
+        };
         let generation = self.generation.0;
         let outbox = self.layout.out_dir.join(OUTBOX);
         let transaction = self
@@ -213,12 +231,14 @@ impl RunnerSide {
         open::inbound_ro(&self.layout.in_dir.join(INBOUND))
     }
 
-    fn highest_inbound(&self) -> Result<i64, Error> {
-        self.inbound()?
+    pub(crate) fn see(&self, inbound: &Connection) -> Result<Seen, Error> {
+        let highest = inbound
             .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
                 row.get(0)
             })
-            .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))
+            .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))?;
+        let floor = self.settings_in(inbound)?.floor;
+        Ok(Seen { highest, floor })
     }
 
     fn write(

@@ -162,7 +162,7 @@ fn a_file_of_the_future_is_left_alone() {
     let path = bench.host.in_dir().join("inbound.db");
     let inbound = Connection::open(&path).unwrap();
     inbound.pragma_update(None, "user_version", 99).unwrap();
-    let refused = bench.host.last_reply();
+    let refused = HostSide::at(&bench.host.root).last_reply();
     assert!(
         matches!(refused, Err(Error::TooNew { found: 99, .. })),
         "{refused:?}"

@@ -241,7 +241,7 @@ impl Bench {
             stop.cancel();
             pulled
         };
-        let (ended, pulled) = tokio::join!(runner.run(&stop), host);
+        let (ended, pulled) = tokio::join!(Box::pin(runner.run(&stop)), host);
         assert_eq!(ended.unwrap(), Ended::Told);
         pulled
     }
