@@ -237,16 +237,21 @@ async fn acknowledged(mut ack: AwaitedAck) -> Result<(), ChannelError> {
             client.cancelled().await;
         }
     };
-    let outcome = async {
-        tokio::select! {
-            biased;
-            Some(()) = ack.ack_rx.recv() => Ok(()),
-            () = all_gone => Err(ChannelError::Absent),
-        }
-    };
-    timeout(ACK_LIMIT, outcome)
+    timeout(ACK_LIMIT, first_word(&mut ack.ack_rx, all_gone))
         .await
         .unwrap_or_else(|_elapsed| Err(ambiguous("no client has acknowledged the message")))
+}
+
+async fn first_word(
+    ack_rx: &mut mpsc::Receiver<()>,
+    all_gone: impl Future<Output = ()>,
+) -> Result<(), ChannelError> {
+    tokio::select! {
+        biased;
+        Some(()) = ack_rx.recv() => Ok(()),
+        // The word of one that is gone may have come between the two looks.
+        () = all_gone => ack_rx.try_recv().map_err(|_no_word| ChannelError::Absent),
+    }
 }
 
 /// Waits until the line is written to one client.
@@ -295,3 +300,6 @@ async fn turn_away(mut stream: UnixStream, why: &str) {
         tracing::debug!("client turned away without a word");
     }
 }
+
+#[cfg(test)]
+mod tests;
