@@ -144,7 +144,8 @@ impl Ingest {
                 }
                 Decision::Keep(key) => (key, false),
                 Decision::Wake { session, subscribe } => {
-                    if subscribe {
+                    // Who follows already goes on: nothing is written at each mention.
+                    if subscribe && !facts.subscribed {
                         let follows = subscription(&event.address, group, routed.conversation.id);
                         let (store, now) = (&self.base.store, self.base.now());
                         store.subscribe(&follows, "mentioned", now).await?;
