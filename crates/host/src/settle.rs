@@ -10,6 +10,7 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::{Cursors, Disposition, Recovered, Seq};
 use anchorhold_store::{
+    sessions::SessionRow,
     trace::{About, Event},
     work::{Message, MessageRetry},
 };
@@ -98,8 +99,7 @@ impl Settle {
         let (about, now) = (About::Session(session), self.base.now());
         self.base.store.note(about, event, now).await?;
         // One that ends well while there is something to do has not done what it is for.
-        let work = self.base.store.session_work(session).await?;
-        let idle = status == ExitStatus::Code(0) && !work.is_due(self.base.now());
+        let idle = status == ExitStatus::Code(0) && !self.left_work(&row).await?;
         let mut held_back = 0;
         if taken.is_empty() && !asked && !idle {
             // It died with nothing in hand: no message is to blame, so the next start waits.
@@ -112,6 +112,16 @@ impl Settle {
         }
         self.sweep.notify_one();
         Ok(held_back)
+    }
+
+    /// Is there something to do now that was there when `row` was read? What came later a sandbox that
+    /// had ended by then can't have known of.
+    async fn left_work(&self, row: &SessionRow) -> Result<bool, Failure> {
+        let (store, session) = (&self.base.store, row.session.id);
+        let oldest = store.pending_messages(session, 1).await?;
+        let known = oldest.iter().any(|oldest| oldest.seq <= row.in_seq);
+        let work = store.session_work(session).await?;
+        Ok(known && work.is_due(self.base.now()))
     }
 
     async fn recover(
