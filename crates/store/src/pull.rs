@@ -43,6 +43,10 @@ pub(crate) const TAKE: &str =
          failures = failures + 1, failing_since = coalesce(failing_since, ?1 ->> 'now')
      FROM json_each(?1, '$.waiting') WHERE session_id = ?1 ->> 'session' AND seq = value ->> 0
          AND status = 'pending';
+     INSERT INTO trace (at, what, session_id, seq, detail)
+     SELECT ?1 ->> 'now', 'waits', ?1 ->> 'session', value ->> 0, value ->> 3
+     FROM json_each(?1, '$.waiting') WHERE EXISTS (SELECT 1 FROM messages m
+         WHERE m.session_id = ?1 ->> 'session' AND m.seq = value ->> 0 AND m.status = 'pending');
      INSERT INTO rejected_rows (session_id, seq, why, rejected_at)
      SELECT ?1 ->> 'session', value ->> 0, value ->> 1, ?1 ->> 'now'
      FROM json_each(?1, '$.rejected') WHERE TRUE
@@ -214,9 +218,12 @@ struct Taken<'a> {
     now: i64,
     deliveries: Vec<DeliveryRow<'a>>,
     ended: Vec<(i64, &'static str, Option<&'a str>)>,
-    waiting: Vec<(i64, i64, &'a str)>,
+    waiting: Vec<WaitingRow<'a>>,
     rejected: Vec<(i64, &'a str)>,
 }
+
+/// A message that waits: until when, why, and what is put on record of that.
+type WaitingRow<'a> = (i64, i64, &'a str, String);
 
 /// A row of `deliveries`.
 #[derive(Serialize)]
@@ -245,9 +252,7 @@ async fn take(
         now: now.as_millisecond(),
         deliveries: pulled.deliveries.iter().map(delivery_row).collect(),
         ended: pulled.ended.iter().map(ended_row).collect(),
-        waiting: waiting
-            .map(|row| (row.seq, row.next_at.as_millisecond(), row.why.as_str()))
-            .collect(),
+        waiting: waiting.map(waiting_row).collect::<sqlx::Result<_>>()?,
         rejected: rejected.map(|row| (row.seq, row.why.as_str())).collect(),
     };
     taken.deliveries.sort_by_key(|row| row.seq);
@@ -281,6 +286,17 @@ fn delivery_row(PulledDelivery { seq, delivery }: &PulledDelivery) -> DeliveryRo
         payload: &delivery.payload,
         seq: *seq,
     }
+}
+
+fn waiting_row(
+    WaitingMessage { seq, next_at, why }: &WaitingMessage,
+) -> sqlx::Result<WaitingRow<'_>> {
+    let event = Event::Waits {
+        next_at: *next_at,
+        why: why.clone(),
+    };
+    let detail = to_json(&event.bounded())?;
+    Ok((*seq, next_at.as_millisecond(), why, detail))
 }
 
 /// A message that has ended stays as it ended.

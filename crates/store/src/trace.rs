@@ -173,6 +173,13 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A message waits for its provider, which has failed.
+    Waits {
+        /// Until when.
+        next_at: Timestamp,
+        /// Why.
+        why: String,
+    },
     /// A delivery waits, without a try having been made.
     PutOff {
         /// Until when; `None` until somebody is there to read.
@@ -223,6 +230,7 @@ impl Event {
             Self::Ended { .. } => "ended",
             Self::Pulled { .. } => "pulled",
             Self::Retry { .. } => "retry",
+            Self::Waits { .. } => "waits",
             Self::PutOff { .. } => "put_off",
             Self::SentAgain => "sent_again",
             Self::Host { .. } => "host",
@@ -239,12 +247,13 @@ impl Event {
     }
 
     /// The event within the bounds of what a row keeps.
-    fn bounded(mut self) -> Self {
+    pub(crate) fn bounded(mut self) -> Self {
         match &mut self {
             Self::Received(receipt) | Self::Replayed(receipt) => receipt.bound(),
-            Self::NotStarted { why } | Self::Retry { why, .. } | Self::PutOff { why, .. } => {
-                cut(why);
-            }
+            Self::NotStarted { why }
+            | Self::Retry { why, .. }
+            | Self::Waits { why, .. }
+            | Self::PutOff { why, .. } => cut(why),
             Self::Ended { why, taken, .. } => {
                 why.iter_mut().for_each(cut);
                 taken.truncate(SEQS_LIMIT);

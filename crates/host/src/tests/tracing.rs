@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Host {
-    async fn traced(&self, id: &str) -> Timeline {
+    pub(super) async fn traced(&self, id: &str) -> Timeline {
         let found = self.look_for(id, None).await;
         let Found::One(timeline) = found else {
             panic!("{found:?}");

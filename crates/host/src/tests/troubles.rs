@@ -4,7 +4,7 @@ use anchorhold_core::{access::Role, turn_failure::FailureClass};
 use anchorhold_sessiondb::{Handled, Trouble};
 
 use super::*;
-use crate::{live::Ending, tests::people::dm};
+use crate::{live::Ending, tests::people::dm, trace::timeline::moment};
 
 fn trouble(class: FailureClass) -> Trouble {
     Trouble {
@@ -76,6 +76,15 @@ async fn nc_pr_3251_rate_limited_turn_is_not_stuck() {
     assert_eq!((message.status, message.tries), (MessageStatus::Pending, 0));
     let next_at = message.next_at.unwrap();
     assert!(next_at >= inside.now().checked_add(50 * MINUTE).unwrap());
+    let traced = host.traced("m1").await;
+    let waits = traced.steps.iter().find(|step| step.step == "waits");
+    assert_eq!(
+        waits.map(|step| step.what.as_str()),
+        Some(&*format!(
+            "waits for its provider until {}",
+            moment(next_at)
+        ))
+    );
     // Another message waits behind it, and that is no reason to do anything either.
     host.stored("m2").await;
     for _ in 0..4 {

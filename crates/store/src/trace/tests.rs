@@ -251,6 +251,10 @@ async fn every_event_is_read_back_as_it_was_written() {
             next_at: at(5),
             why: why(),
         },
+        Event::Waits {
+            next_at: at(6),
+            why: why(),
+        },
         Event::PutOff {
             next_at: None,
             why: why(),

@@ -117,6 +117,7 @@ impl Gathered<'_> {
             | Event::Ended { .. }
             | Event::Pulled { .. }
             | Event::Retry { .. }
+            | Event::Waits { .. }
             | Event::PutOff { .. }
             | Event::SentAgain
             // And this is on record for the next host.
@@ -296,6 +297,10 @@ fn of_session(happened: &Happened, seq: i64) -> Option<Step> {
             );
             because(step(at, "retry", what), why)
         }
+        Event::Waits { next_at, why } => {
+            let what = format!("waits for its provider until {}", moment(*next_at));
+            because(step(at, "waits", what), why)
+        }
         Event::Received(_)
         | Event::Replayed(_)
         | Event::Held { .. }
@@ -334,6 +339,7 @@ fn of_delivery(happened: &Happened) -> Option<Step> {
         | Event::Ended { .. }
         | Event::Pulled { .. }
         | Event::Retry { .. }
+        | Event::Waits { .. }
         | Event::Host { .. }
         | Event::SetBack { .. } => None,
     }
