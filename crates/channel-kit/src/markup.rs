@@ -6,6 +6,8 @@
 //!
 //! What is visible is given as well, for a platform that counts only that.
 
+use std::ops::Range;
+
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 mod table;
@@ -85,6 +87,29 @@ pub fn render(source: &str, dialect: &dyn Dialect) -> Rendered {
         writer.event(event);
     }
     writer.finish()
+}
+
+/// The tables of a text that stand by themselves: where each is, and what it looks like in columns of
+/// equal width, for a platform that shows `CommonMark` and has no tables.
+pub fn tables(source: &str) -> Vec<(Range<usize>, String)> {
+    let mut found = Vec::new();
+    let mut table = None;
+    let mut depth = 0_usize;
+    for (event, range) in Parser::new_ext(source, Options::ENABLE_TABLES).into_offset_iter() {
+        if let Event::Start(Tag::BlockQuote(_) | Tag::List(_)) = event {
+            depth += 1;
+        } else if let Event::End(TagEnd::BlockQuote(_) | TagEnd::List(_)) = event {
+            depth = depth.saturating_sub(1);
+        } else if let Event::Start(Tag::Table(_)) = event {
+            table = (depth == 0).then(Table::default);
+        } else if let Event::End(TagEnd::Table) = event {
+            let laid_out = table.take().map(|table| table.laid_out());
+            found.extend(laid_out.map(|laid_out| (range, laid_out)));
+        } else if let Some(table) = &mut table {
+            table.event(&event);
+        }
+    }
+    found
 }
 
 /// A list that is open.

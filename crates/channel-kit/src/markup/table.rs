@@ -1,5 +1,6 @@
 //! Tables, laid out in lines of equal width.
 
+use pulldown_cmark::{Event, Tag};
 use unicode_width::UnicodeWidthStr as _;
 
 /// A column is padded to so many columns of a terminal at most: a long cell stands out of its line
@@ -27,6 +28,17 @@ impl Table {
         let cell = self.rows.last_mut().and_then(|row| row.last_mut());
         if let Some(cell) = cell {
             cell.push_str(&text.replace('\n', " "));
+        }
+    }
+
+    /// Takes something that stands in the table.
+    pub(super) fn event(&mut self, event: &Event<'_>) {
+        if let Event::Start(Tag::TableHead | Tag::TableRow) = event {
+            self.row();
+        } else if let Event::Start(Tag::TableCell) = event {
+            self.cell();
+        } else if let Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) = event {
+            self.text(text);
         }
     }
 

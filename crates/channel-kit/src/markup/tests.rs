@@ -161,3 +161,18 @@ proptest! {
         prop_assert!(open.is_empty());
     }
 }
+
+#[test]
+fn tables_are_found_where_they_stand() {
+    let source = "Before\n\n| a | `b` |\n|---|---|\n| **one** | 2 |\n\nbetween\n\n> | q |\n> |---|\n> | r |\n\n\
+                  | last |\n|---|\n";
+    let found = tables(source);
+    let laid_out: Vec<&str> = found.iter().map(|(_, table)| table.as_str()).collect();
+    assert_eq!(laid_out, ["a   │ b\n────┼──\none │ 2", "last"]);
+    let first = source.get(found[0].0.clone()).unwrap().trim_end();
+    assert!(
+        first.starts_with("| a |") && first.ends_with("2 |"),
+        "{first}"
+    );
+    assert_eq!(tables("no | table\n"), []);
+}
