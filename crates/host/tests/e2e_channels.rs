@@ -10,6 +10,9 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+#[cfg(feature = "discord")]
+#[path = "e2e_channels/discord.rs"]
+mod discord;
 #[path = "e2e_channels/harness.rs"]
 mod harness;
 #[cfg(feature = "telegram")]
