@@ -15,8 +15,30 @@ use xshell::cmd;
 
 use crate::{output::Console, workspace::Workspace};
 
-/// Begins the first line of a client, before the packages that it needs.
-const NEEDS: &str = "# pip: ";
+/// What runs a client, by the ending of its file.
+#[derive(Clone, Copy)]
+enum Language {
+    Python,
+    JavaScript,
+}
+
+impl Language {
+    fn of(client: &Path) -> Option<Self> {
+        match client.extension()?.to_str()? {
+            "py" => Some(Self::Python),
+            "cjs" => Some(Self::JavaScript),
+            _ => None,
+        }
+    }
+
+    /// Begins the first line of a client, before the packages that it needs.
+    fn needs(self) -> &'static str {
+        match self {
+            Self::Python => "# pip: ",
+            Self::JavaScript => "// npm: ",
+        }
+    }
+}
 
 /// Ends a process with the value.
 struct Ending(Child);
@@ -49,55 +71,80 @@ pub(super) fn run(
     let mut names = Vec::new();
     for entry in fs::read_dir(&clients).with_context(|| format!("read {}", clients.display()))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|kind| kind == "py") {
+        if let Some(language) = Language::of(&path) {
             let name = path
                 .file_stem()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            let python = environment(workspace, console, &path, &name)?;
-            against(console, &server, &python, &path).with_context(|| format!("run {name}"))?;
+            let place = environment(workspace, console, (&path, language), &name)?;
+            let client = command(&place, &path, language);
+            against(console, &server, client, &path).with_context(|| format!("run {name}"))?;
             names.push(name);
         }
     }
     Ok(names)
 }
 
-/// A Python that has what the client needs, made once.
+/// A folder that has what the client needs, made once.
 fn environment(
     workspace: &Workspace,
     console: &Console,
-    client: &Path,
+    (client, language): (&Path, Language),
     name: &str,
 ) -> Result<PathBuf> {
     let text = fs::read_to_string(client)?;
     let first = text.lines().next().unwrap_or_default();
     let needs = first
-        .strip_prefix(NEEDS)
+        .strip_prefix(language.needs())
         .context("the client does not say what it needs")?;
     let place = workspace.target.join("xtask/clients").join(name);
-    let (python, done) = (place.join("bin/python"), place.join("needs"));
+    let done = place.join("needs");
     if fs::read_to_string(&done).is_ok_and(|had| had == needs) {
-        return Ok(python);
+        return Ok(place);
     }
     let sh = workspace.shell()?;
-    console.run(cmd!(sh, "python3 -m venv --clear {place}"))?;
     let needs_each = needs.split_whitespace();
-    console.run(cmd!(sh, "{python} -m pip install --quiet {needs_each...}"))?;
+    match language {
+        Language::Python => {
+            let python = place.join("bin/python");
+            console.run(cmd!(sh, "python3 -m venv --clear {place}"))?;
+            console.run(cmd!(sh, "{python} -m pip install --quiet {needs_each...}"))?;
+        }
+        Language::JavaScript => {
+            console.run(cmd!(
+                sh,
+                "npm install --silent --no-audit --no-fund --ignore-scripts --prefix {place} {needs_each...}"
+            ))?;
+        }
+    }
     fs::write(&done, needs)?;
-    Ok(python)
+    Ok(place)
+}
+
+/// What runs a client with what it needs.
+fn command(place: &Path, client: &Path, language: Language) -> Command {
+    let mut command = match language {
+        Language::Python => Command::new(place.join("bin/python")),
+        Language::JavaScript => {
+            let mut node = Command::new("node");
+            node.env("NODE_PATH", place.join("node_modules"));
+            node
+        }
+    };
+    command.arg(client);
+    command
 }
 
 /// One client against a server of its own.
-fn against(console: &Console, server: &Path, python: &Path, client: &Path) -> Result<()> {
+fn against(console: &Console, server: &Path, mut command: Command, client: &Path) -> Result<()> {
     let mut serving = Ending(Command::new(server).stdout(Stdio::piped()).spawn()?);
     let stdout = serving.0.stdout.take().context("the server says nothing")?;
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
     console.say(&format!("{} against a fake", client.display()));
     let _client = Ending(
-        Command::new(python)
-            .arg(client)
+        command
             .args(line.split_whitespace())
             .stdout(Stdio::null())
             .spawn()?,
