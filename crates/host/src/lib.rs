@@ -31,6 +31,7 @@ pub mod retention;
 pub mod sandboxes;
 pub mod settle;
 pub mod sweep;
+pub mod typing;
 pub mod wake;
 pub mod wall;
 pub mod watch;

@@ -33,6 +33,8 @@ pub struct Live {
     starts: Arc<Mutex<HashMap<SessionId, Starts>>>,
     /// Rung when the sweep has to look sooner than it thought.
     sooner: Arc<Notify>,
+    /// Rung when a turn has begun.
+    turns_begin: Arc<Notify>,
     bells: Arc<Bells>,
 }
 
@@ -215,6 +217,24 @@ impl Live {
         }
     }
 
+    /// Tells when a turn has begun. Like every nudge it may be lost.
+    pub fn turns_begin(&self) -> Arc<Notify> {
+        Arc::clone(&self.turns_begin)
+    }
+
+    /// The turns that run, each by the oldest message that it has taken up, and for how long.
+    pub fn turns(&self, now: Instant) -> Vec<(SessionId, Claim, Duration)> {
+        let sessions = self.lock();
+        let running = sessions.iter().filter(|(_, seen)| seen.ending.is_none());
+        let claimed = running.filter_map(|(session, seen)| {
+            let (claim, since) = seen.claim?;
+            Some((*session, claim, now.saturating_duration_since(since)))
+        });
+        let mut turns: Vec<_> = claimed.collect();
+        turns.sort_unstable_by_key(|(session, ..)| *session);
+        turns
+    }
+
     /// The sandboxes that have something to do, that are being ended or whose files can't be read:
     /// those that have to be looked after closely.
     pub fn restless(&self) -> Vec<SessionId> {
@@ -286,7 +306,10 @@ impl Live {
         let oldest = claims.iter().copied().min_by_key(|claim| claim.seq);
         seen.claim = match (oldest, seen.claim) {
             (Some(claim), Some((known, since))) if claim == known => Some((known, since)),
-            (Some(claim), _) => Some((claim, now)),
+            (Some(claim), _) => {
+                self.turns_begin.notify_one();
+                Some((claim, now))
+            }
             (None, _) => None,
         };
     }

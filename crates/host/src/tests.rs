@@ -27,6 +27,7 @@ mod restarting;
 mod restarts;
 mod saying;
 mod sending;
+mod showing;
 mod tracing;
 mod troubles;
 mod way_out;
@@ -160,7 +161,7 @@ struct Host {
 
 impl Bench {
     fn new(config: &str) -> Self {
-        Self::with_caps(config, all_caps())
+        Self::with_caps(config, quiet_caps())
     }
 
     fn with_caps(text: &str, caps: ChannelCaps) -> Self {
@@ -436,11 +437,19 @@ impl Host {
     }
 }
 
+/// Abilities of a platform that shows nothing of turns that run: what people see is what was said.
+fn quiet_caps() -> ChannelCaps {
+    ChannelCaps {
+        typing: Support::No,
+        ..all_caps()
+    }
+}
+
 /// Abilities of a platform where a send that is repeated is seen twice.
 fn no_dedupe() -> ChannelCaps {
     ChannelCaps {
         dedupes_by_key: Support::No,
-        ..all_caps()
+        ..quiet_caps()
     }
 }
 

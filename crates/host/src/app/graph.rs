@@ -55,6 +55,7 @@ use crate::{
     settle::Settle,
     supervise::supervise,
     sweep::Sweep,
+    typing::Typing,
     wake::Wake,
     wall::Wall,
 };
@@ -336,6 +337,8 @@ impl Graph {
         self.tasks
             .spawn(Arc::clone(&self.liveness).run(self.stages.clone()));
         self.tasks.spawn(sweep.run(self.stages.clone()));
+        let typing = Typing::new(self.base.clone(), self.registry.clone());
+        self.tasks.spawn(typing.run(self.stages.clone()));
         let ingest = Arc::clone(&self.ingest);
         self.tasks.spawn(ingest.attend(self.stages.clone()));
         let answering = control.serve(listener, self.tasks.clone(), self.stages.clone());

@@ -600,9 +600,9 @@ async fn defect_28_a_connected_group_is_not_answered_always() {
     let mention = (EngageMode::Mention, None);
     let sticky = (EngageMode::MentionSticky, None);
     let always = (EngageMode::Pattern, Some("."));
-    check_connected(all_caps(), asked("eve", "m1"), mention).await;
+    check_connected(quiet_caps(), asked("eve", "m1"), mention).await;
     check_connected(threaded(), asked("eve", "m1"), sticky).await;
-    check_connected(all_caps(), direct("eve", "m1"), always).await;
+    check_connected(quiet_caps(), direct("eve", "m1"), always).await;
     check_connected(threaded(), direct("eve", "m1"), always).await;
 }
 
@@ -775,7 +775,7 @@ async fn what_waits_for_a_decision_waits_through_a_restart() {
 async fn a_decision_can_be_written_where_no_agent_hears_it() {
     let caps = ChannelCaps {
         questions: Questions::Text,
-        ..all_caps()
+        ..quiet_caps()
     };
     let host = Bench::with_caps(UNHEARD, caps).start().await;
     host.grant("olga", Role::Owner).await;

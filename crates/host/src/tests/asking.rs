@@ -158,7 +158,7 @@ async fn defect_04_a_question_that_looks_like_an_approval_approves_nothing() {
 async fn where_there_are_no_buttons_the_answer_is_written() {
     let caps = ChannelCaps {
         questions: Questions::Text,
-        ..all_caps()
+        ..quiet_caps()
     };
     let mut host = Bench::with_caps(&heard("public", ""), caps).start().await;
     host.heard(direct("ann", "m1")).await;

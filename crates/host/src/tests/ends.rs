@@ -245,7 +245,7 @@ async fn what_can_not_be_sent_at_all_is_told_in_the_conversation_once_and_to_the
     let caps = ChannelCaps {
         text: TextLimit::Chars(200),
         reactions: Support::No,
-        ..all_caps()
+        ..quiet_caps()
     };
     let mut host = Bench::with_caps(PLAIN, caps).start().await;
     host.stored("m1").await;

@@ -81,7 +81,7 @@ fn with_files() -> ChannelCaps {
             each_bytes: 100,
             total_bytes: 150,
         },
-        ..all_caps()
+        ..quiet_caps()
     }
 }
 

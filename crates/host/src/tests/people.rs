@@ -49,7 +49,7 @@ pub(super) fn both_hear(policy: &str, helper: &str, second: &str) -> String {
 pub(super) fn threaded() -> ChannelCaps {
     ChannelCaps {
         threads: Support::Yes,
-        ..all_caps()
+        ..quiet_caps()
     }
 }
 

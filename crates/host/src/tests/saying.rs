@@ -167,7 +167,7 @@ async fn files_go_along_unless_they_are_not_what_they_seem() {
             each_bytes: 100,
             total_bytes: 150,
         },
-        ..all_caps()
+        ..quiet_caps()
     };
     let mut host = Bench::with_caps(PLAIN, caps).start().await;
     host.stored("m1").await;

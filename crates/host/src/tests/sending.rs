@@ -181,7 +181,7 @@ async fn check_lost_answer(caps: ChannelCaps, status: DeliveryStatus, outcomes: 
 #[tokio::test]
 async fn an_answer_that_got_lost_makes_nobody_see_anything_twice() {
     check_lost_answer(
-        all_caps(),
+        quiet_caps(),
         DeliveryStatus::Sent,
         &["ambiguous", "sent", "sent"],
     )
@@ -277,7 +277,7 @@ async fn defect_18_what_nobody_took_is_never_delivered() {
 async fn a_split_message_goes_on_at_the_part_that_failed() {
     let caps = ChannelCaps {
         text: TextLimit::Chars(10),
-        ..all_caps()
+        ..quiet_caps()
     };
     let mut host = Bench::with_caps(PLAIN, caps).start().await;
     host.platform().script(Scripted::Take);

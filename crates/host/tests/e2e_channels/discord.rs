@@ -107,6 +107,12 @@ async fn files_questions_and_long_answers_go_the_whole_way() {
     hears(&fake, &place, direct, ": no").await;
     assert_eq!(fake.answers(click).len(), 1);
 
+    // While a turn takes its time, that is shown.
+    fake.say(direct, ANN, json!({ "content": "!sleep 2" }));
+    hears(&fake, &place, direct, "slept 2 s").await;
+    let typing = fake.calls("POST", &format!("/channels/{direct}/typing"));
+    assert!(!typing.is_empty(), "{}", place.log());
+
     fake.say(direct, ANN, json!({ "content": "!big 10000" }));
     let digits = || {
         let long = fake.seen(direct).into_iter().map(|shown| shown.text);
