@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeStream};
 
 mod table;
 
@@ -43,6 +43,11 @@ pub trait Dialect {
 
     /// Ends a span.
     fn close(&self, span: &Span, out: &mut String);
+
+    /// What stands before each further line of a quotation, where each line of it is marked.
+    fn quoted_line(&self) -> &'static str {
+        ""
+    }
 }
 
 /// No markup at all, for platforms without and as the last resort.
@@ -56,7 +61,7 @@ impl Dialect for Plain {
 
     fn open(&self, span: &Span, out: &mut String) {
         if *span == Span::Quote {
-            out.push_str("> ");
+            out.push_str(self.quoted_line());
         }
     }
 
@@ -64,6 +69,10 @@ impl Dialect for Plain {
         if let Span::Link(url) = span {
             out.extend([" (", url, ")"]);
         }
+    }
+
+    fn quoted_line(&self) -> &'static str {
+        "> "
     }
 }
 
@@ -83,7 +92,8 @@ pub fn render(source: &str, dialect: &dyn Dialect) -> Rendered {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut writer = Writer::new(dialect);
-    for event in Parser::new_ext(source, options) {
+    // What is one text is handed on as one, so that a dialect can tell what stands in it.
+    for event in TextMergeStream::new(Parser::new_ext(source, options)) {
         writer.event(event);
     }
     writer.finish()
@@ -123,7 +133,7 @@ struct Writer<'d> {
     dialect: &'d dyn Dialect,
     marked: String,
     visible: String,
-    /// The open spans, each with what was visible before it.
+    /// The open spans, each with how much was visible before it.
     spans: Vec<(Span, usize)>,
     lists: Vec<List>,
     quotes: usize,
@@ -315,24 +325,38 @@ impl<'d> Writer<'d> {
         }
         self.break_lines();
         self.after_mark = false;
-        self.dialect.text(
-            text,
-            self.spans.last().map(|(span, _)| span),
-            &mut self.marked,
-        );
-        self.visible.push_str(text);
+        self.write(text);
     }
 
     fn break_lines(&mut self) {
-        for _ in 0..self.breaks {
-            self.dialect.text(
-                "\n",
-                self.spans.last().map(|(span, _)| span),
-                &mut self.marked,
-            );
-            self.visible.push('\n');
+        let breaks = std::mem::take(&mut self.breaks);
+        self.write(&"\n".repeat(breaks));
+    }
+
+    /// Writes characters, with what stands before each line of a quotation.
+    fn write(&mut self, text: &str) {
+        let within = self.spans.last().map(|(span, _)| span);
+        let before_line = self.before_line();
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 {
+                self.dialect.text("\n", within, &mut self.marked);
+                self.marked.push_str(before_line);
+            }
+            if !line.is_empty() {
+                self.dialect.text(line, within, &mut self.marked);
+            }
         }
-        self.breaks = 0;
+        self.visible.push_str(text);
+    }
+
+    fn before_line(&self) -> &'static str {
+        let open = |is: fn(&Span) -> bool| self.spans.iter().any(|(span, _)| is(span));
+        // The words of a link are one line to some platforms, and end where they do to all.
+        if open(|span| *span == Span::Quote) && !open(|span| matches!(span, Span::Link(_))) {
+            self.dialect.quoted_line()
+        } else {
+            ""
+        }
     }
 
     fn open(&mut self, span: Span) {
@@ -340,7 +364,9 @@ impl<'d> Writer<'d> {
             return;
         }
         self.break_lines();
-        self.dialect.open(&span, &mut self.marked);
+        if !self.is_open(&span) {
+            self.dialect.open(&span, &mut self.marked);
+        }
         // The first paragraph of a quotation stands where the quotation does.
         self.after_mark = span == Span::Quote;
         self.spans.push((span, self.visible.len()));
@@ -350,6 +376,7 @@ impl<'d> Writer<'d> {
         if self.table.is_some() {
             return;
         }
+        let line_end = format!("\n{}", self.before_line());
         if let Some((span, begin)) = self.spans.pop() {
             // The last line end of a block of code is the block's, not the code's.
             while matches!(span, Span::Block(_))
@@ -357,12 +384,22 @@ impl<'d> Writer<'d> {
                 && self.visible.ends_with('\n')
             {
                 self.visible.pop();
-                if self.marked.ends_with('\n') {
-                    self.marked.pop();
+                if self.marked.ends_with(&line_end) {
+                    self.marked.truncate(self.marked.len() - line_end.len());
                 }
             }
-            self.dialect.close(&span, &mut self.marked);
+            if !self.is_open(&span) {
+                self.dialect.close(&span, &mut self.marked);
+            }
         }
+    }
+
+    /// Is the same open already? Important words in a heading are no more important for it, and a
+    /// picture that is a link leads where the link does.
+    fn is_open(&self, span: &Span) -> bool {
+        let both_links = |open: &Span| matches!((open, span), (Span::Link(_), Span::Link(_)));
+        let mut open = self.spans.iter().map(|(open, _)| open);
+        open.any(|open| open == span || both_links(open))
     }
 
     fn finish(self) -> Rendered {

@@ -176,3 +176,52 @@ fn tables_are_found_where_they_stand() {
     );
     assert_eq!(tables("no | table\n"), []);
 }
+
+/// Each line marked, as platforms want it whose quotations have no end mark.
+struct Lines;
+
+impl Dialect for Lines {
+    fn text(&self, text: &str, _within: Option<&Span>, out: &mut String) {
+        out.push_str(text);
+    }
+
+    fn open(&self, span: &Span, out: &mut String) {
+        match span {
+            Span::Quote => out.push_str(self.quoted_line()),
+            Span::Block(_) => out.push_str("```"),
+            Span::Strong | Span::Emphasis | Span::Struck | Span::Code | Span::Link(_) => {}
+        }
+    }
+
+    fn close(&self, span: &Span, out: &mut String) {
+        if matches!(span, Span::Block(_)) {
+            out.push_str("```");
+        }
+    }
+
+    fn quoted_line(&self) -> &'static str {
+        "> "
+    }
+}
+
+#[test]
+fn what_is_important_already_gets_no_more_important() {
+    check("# a **b** c", "<b>a b c</b>", "a b c");
+    check("**a __b__ *c***", "<b>a b <i>c</i></b>", "a b c");
+    check(
+        "[![a](https://x.example/a.png) b](https://y.example)",
+        "<a>a b</a>",
+        "a b",
+    );
+}
+
+#[test]
+fn each_line_of_a_quotation_is_marked_where_the_platform_wants_that() {
+    let marked = |source: &str| render(source, &Lines).marked;
+    assert_eq!(marked("> a\n> b\n\nc"), "> a\n> b\n\nc");
+    assert_eq!(marked("> a\n>\n> b"), "> a\n> \n> b");
+    assert_eq!(marked("> - a\n> - b"), "> • a\n> • b");
+    assert_eq!(marked("> ```\n> x\n> ```\n\nb"), "> ```x```\n\nb");
+    assert_eq!(marked("> [a\n> b](https://x.example)"), "> a\nb");
+    assert_eq!(render("> a\n> b", &Plain).marked, "> a\n> b");
+}
