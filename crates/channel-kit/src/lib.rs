@@ -1,8 +1,8 @@
 //! What the adapters of real platforms share, written once.
 //!
 //! **For**: HTTP with bounds, failures told apart ([`http`]), `CommonMark` into a platform's own markup
-//! ([`markup`]), files from the network ([`media`]), webhooks ([`webhook`]), ids of edits
-//! ([`revision`]), and pauses after what can't be read ([`pace`]).
+//! ([`markup`]), whom a limit is about ([`limits`]), files from the network ([`media`]), webhooks
+//! ([`webhook`]), ids of edits ([`revision`]), and pauses after what can't be read ([`pace`]).
 //!
 //! **Deliberately not**: any platform, any policy. Text is split by `anchorhold_channel::fit` before
 //! an adapter sees it, and questions that a platform can't ask are put in words by the host.
@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 pub mod http;
+pub mod limits;
 pub mod markup;
 pub mod media;
 pub mod pace;

@@ -10,6 +10,7 @@ use anchorhold_channel::{
     BotIdentity, ChannelAdapter, ChannelCaps, ChannelContext, ChannelError, FactoryContext,
     FilesOut, HealthReporter, Markup, PartKey, Questions, Reader, Sent, Support, TextLimit,
 };
+use anchorhold_channel_kit::limits::Limits;
 use anchorhold_core::{
     address::Address,
     clock::Clock,
@@ -21,7 +22,6 @@ use async_trait::async_trait;
 use crate::{
     api::Api,
     config::{Settings, Waits, Webhook},
-    limits::Limits,
     moves::Moves,
     poll, webhook,
     wire::User,
@@ -71,12 +71,13 @@ pub struct TelegramAdapter {
     state: Mutex<State>,
 }
 
-/// What is known by now. Never locked across an await.
+/// What is known by now. Never locked across an await. Telegram says of a limit only how long it lasts:
+/// <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>.
 #[derive(Debug, Default)]
 struct State {
     me: Option<User>,
     moves: Moves,
-    limits: Limits,
+    limits: Limits<i64>,
     /// What this process has sent last: the chat and the number there.
     sent: VecDeque<(i64, i64)>,
     health: Option<HealthReporter>,
@@ -149,7 +150,7 @@ impl TelegramAdapter {
     }
 
     /// Runs `with` on the limits that were met.
-    pub(crate) fn limits<T>(&self, with: impl FnOnce(&mut Limits) -> T) -> T {
+    pub(crate) fn limits<T>(&self, with: impl FnOnce(&mut Limits<i64>) -> T) -> T {
         with(&mut self.state().limits)
     }
 }

@@ -21,7 +21,6 @@ mod decode;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod html;
-mod limits;
 mod moves;
 mod poll;
 mod reactions;
