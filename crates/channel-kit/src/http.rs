@@ -63,6 +63,8 @@ impl Http {
         let mut builder = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
+            // The same whatever else is built in; a connection can become a websocket.
+            .http1_only()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(REQUEST_LIMIT)
             .pool_idle_timeout(IDLE_LIMIT);

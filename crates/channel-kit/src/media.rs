@@ -81,7 +81,8 @@ pub async fn fetch(request: RequestBuilder) -> Result<Fetched, ChannelError> {
         }
     };
     let status = response.status();
-    if status.is_client_error() && status.as_u16() != 429 && status.as_u16() != 408 {
+    let refused = status.is_redirection() || status.is_client_error();
+    if refused && status.as_u16() != 429 && status.as_u16() != 408 {
         let why = format!(
             "the platform does not give it out (status {})",
             status.as_u16()
