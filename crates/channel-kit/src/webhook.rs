@@ -1,7 +1,9 @@
 //! Webhooks: one way to listen, for all platforms that call us.
 //!
-//! Who calls is proven from the raw bytes before anything is parsed; bodies, calls at once and time
-//! have limits; and the listener opens on this machine alone unless the configuration says otherwise.
+//! Who calls is proven from the raw bytes before anything is parsed, and from the headers before anything
+//! is read where those are enough; bodies, calls at once and time have limits; and the listener opens on
+//! this machine alone unless the configuration says otherwise. Whoever listens at the same address shares
+//! one port, and each has a path of its own there.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,22 +17,21 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+mod port;
 mod proof;
 mod seats;
 
-pub use proof::{hexadecimal, is_fresh, is_secret, is_signed};
+pub use proof::{hexadecimal, is_fresh, is_secret, is_signed, signature};
 
+use port::{Port, Route};
 use seats::Seats;
 
 /// The longest body that is read, in bytes.
 pub const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
-/// How many calls are served at once; others are asked to come again.
-const CALLS_LIMIT: usize = 64;
-/// How many connections there may be, and for how long one may be silent.
-const CONNECTIONS_LIMIT: usize = 256;
+/// For how long a connection may be silent.
 const IDLE_LIMIT: Duration = Duration::from_secs(40);
 /// How long one call may take until it is answered: platforms give up after some ten seconds.
 const CALL_LIMIT: Duration = Duration::from_secs(25);
@@ -69,8 +70,15 @@ impl Reply {
 /// Who takes the calls.
 #[async_trait]
 pub trait Receiver: Send + Sync + 'static {
-    /// Is the caller who they have to be? Looks at headers and raw bytes and parses neither.
-    fn is_proven(&self, call: &Call) -> bool;
+    /// Is the caller who they have to be, as far as the headers show it? Asked before anything of the
+    /// body is read, so a secret in a header is compared here.
+    fn admits(&self, headers: &HeaderMap) -> bool;
+
+    /// The same as far as the body shows it: of a signature over raw bytes, nothing of which is parsed.
+    /// Where the headers are enough, they were.
+    fn is_proven(&self, _call: &Call) -> bool {
+        true
+    }
 
     /// Takes a call of the proven caller. The platform hears the reply, so what it acknowledges has to
     /// be durable by then. Dropped when the listener ends or the caller goes.
@@ -108,34 +116,24 @@ impl Listen {
     }
 }
 
-/// A listener that is open and serves nobody yet.
+/// A place at a port, which serves nobody yet.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
-    path: String,
-}
-
-struct Shared {
-    receiver: Arc<dyn Receiver>,
-    path: String,
-    calls: Semaphore,
+    route: Route,
 }
 
 impl Listener {
-    /// Opens the port. `Transient` where it is taken: who holds it may go.
+    /// Opens the port, or takes a place at the one that is open at this address. `Transient` where
+    /// another program holds it, who may go; `Permanent` where the path is another listener's.
     pub async fn open(listen: &Listen) -> Result<Self, ChannelError> {
-        let socket = TcpListener::bind(listen.address).await;
-        let socket = socket.map_err(|source| ChannelError::Transient {
-            doing: "opening the port for webhooks",
-            source: Box::new(source),
-        })?;
-        let path = listen.path.clone();
-        Ok(Self { socket, path })
+        let port = Port::open(listen.address).await?;
+        let route = Route::take(port, &listen.path)?;
+        Ok(Self { route })
     }
 
     /// The address that it has, with its port.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.route.port().address()
     }
 
     /// Serves until `stop` fires; then calls get a moment to end. Dropping the future ends it at
@@ -145,14 +143,11 @@ impl Listener {
         receiver: Arc<dyn Receiver>,
         stop: CancellationToken,
     ) -> Result<(), ChannelError> {
-        let shared = Arc::new(Shared {
-            receiver,
-            path: self.path,
-            calls: Semaphore::new(CALLS_LIMIT),
-        });
-        let router = Router::new().fallback(serve_call).with_state(shared);
+        self.route.serve(receiver);
+        let port = Arc::clone(self.route.port());
+        let seats = Seats::new(Arc::clone(&port), IDLE_LIMIT);
+        let router = Router::new().fallback(serve_call).with_state(port);
         let ending = stop.clone();
-        let seats = Seats::new(self.socket, CONNECTIONS_LIMIT, IDLE_LIMIT);
         let serving = axum::serve(seats, router)
             .with_graceful_shutdown(async move { ending.cancelled().await });
         let ended = tokio::select! {
@@ -170,8 +165,8 @@ impl Listener {
 }
 
 /// One call, from the first byte to the answer.
-async fn serve_call(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let reply = match timeout(CALL_LIMIT, answered(&shared, request)).await {
+async fn serve_call(State(port): State<Arc<Port>>, request: Request) -> Response {
+    let reply = match timeout(CALL_LIMIT, answered(&port, request)).await {
         Ok(reply) => reply,
         Err(_elapsed) => Reply::of(StatusCode::SERVICE_UNAVAILABLE),
     };
@@ -185,13 +180,20 @@ async fn serve_call(State(shared): State<Arc<Shared>>, request: Request) -> Resp
     response
 }
 
-async fn answered(shared: &Shared, request: Request) -> Reply {
-    if request.uri().path() != shared.path {
+async fn answered(port: &Port, request: Request) -> Reply {
+    let Some(receiver) = port.receiver(request.uri().path()) else {
         return Reply::of(StatusCode::NOT_FOUND);
-    }
-    let Ok(_place) = shared.calls.try_acquire() else {
+    };
+    let Some(_place) = port.call() else {
         return Reply::of(StatusCode::SERVICE_UNAVAILABLE);
     };
+    let turned_away = || {
+        tracing::warn!("a call that proves nothing was turned away");
+        Reply::of(StatusCode::UNAUTHORIZED)
+    };
+    if !receiver.admits(request.headers()) {
+        return turned_away();
+    }
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT_BYTES).await else {
         return Reply::of(StatusCode::PAYLOAD_TOO_LARGE);
@@ -202,11 +204,10 @@ async fn answered(shared: &Shared, request: Request) -> Reply {
         headers: parts.headers,
         body,
     };
-    if !shared.receiver.is_proven(&call) {
-        tracing::warn!("a call that proves nothing was turned away");
-        return Reply::of(StatusCode::UNAUTHORIZED);
+    if !receiver.is_proven(&call) {
+        return turned_away();
     }
-    shared.receiver.take(call).await
+    receiver.take(call).await
 }
 
 #[cfg(test)]

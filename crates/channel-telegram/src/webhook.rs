@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anchorhold_channel::{ChannelContext, ChannelError};
 use anchorhold_channel_kit::webhook::{Call, Listener, Receiver, Reply, hexadecimal, is_secret};
 use async_trait::async_trait;
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::{
@@ -46,8 +46,8 @@ struct Door {
 
 #[async_trait]
 impl Receiver for Door {
-    fn is_proven(&self, call: &Call) -> bool {
-        let given = call.headers.get(SECRET_HEADER);
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(SECRET_HEADER);
         given.is_some_and(|given| is_secret(given.as_bytes(), self.secret.as_bytes()))
     }
 

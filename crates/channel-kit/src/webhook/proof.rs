@@ -14,10 +14,15 @@ pub fn is_secret(given: &[u8], secret: &[u8]) -> bool {
     digest(given).ct_eq(&digest(secret)).into()
 }
 
-/// Is `signature`, in hexadecimal, the HMAC-SHA256 of `parts` one after the other under `key`?
-pub fn is_signed(signature: &str, key: &[u8], parts: &[&[u8]]) -> bool {
-    let expect = hexadecimal(&keyed(key, parts));
-    is_secret(signature.to_ascii_lowercase().as_bytes(), expect.as_bytes())
+/// Is `given`, in hexadecimal, the [`signature`] of `parts` under `key`?
+pub fn is_signed(given: &str, key: &[u8], parts: &[&[u8]]) -> bool {
+    let expect = signature(key, parts);
+    is_secret(given.to_ascii_lowercase().as_bytes(), expect.as_bytes())
+}
+
+/// The HMAC-SHA256 of `parts` one after the other under `key`, in hexadecimal.
+pub fn signature(key: &[u8], parts: &[&[u8]]) -> String {
+    hexadecimal(&keyed(key, parts))
 }
 
 /// Was it signed at about `now`? What was recorded and is played again later was not.

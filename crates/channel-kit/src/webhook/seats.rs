@@ -14,16 +14,20 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
     time::{Instant, Sleep, sleep},
 };
 
-/// A socket that takes only so many connections at once; others wait outside.
+use super::port::Port;
+
+/// How long after a connection that could not be taken the next one is.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// A port that takes only so many connections at once; others wait outside.
 #[derive(Debug)]
 pub(super) struct Seats {
-    socket: TcpListener,
-    free: Arc<Semaphore>,
+    port: Arc<Port>,
     idle: Duration,
 }
 
@@ -37,13 +41,9 @@ pub(super) struct Seated {
 }
 
 impl Seats {
-    /// At most `count` connections over `socket`, each of which may be silent for `idle`.
-    pub(super) fn new(socket: TcpListener, count: usize, idle: Duration) -> Self {
-        Self {
-            socket,
-            free: Arc::new(Semaphore::new(count)),
-            idle,
-        }
+    /// Connections of `port`, each of which may be silent for `idle`.
+    pub(super) fn new(port: Arc<Port>, idle: Duration) -> Self {
+        Self { port, idle }
     }
 }
 
@@ -52,11 +52,19 @@ impl axum::serve::Listener for Seats {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Seated, SocketAddr) {
-        let Ok(seat) = Arc::clone(&self.free).acquire_owned().await else {
-            // Nobody closes the semaphore.
+        let Some(seat) = self.port.seat().await else {
             return pending().await;
         };
-        let (stream, from) = axum::serve::Listener::accept(&mut self.socket).await;
+        let (stream, from) = loop {
+            match self.port.socket.accept().await {
+                Ok(accepted) => break accepted,
+                // E.g. it was gone at once, or there are no files left.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not taken");
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        };
         let seated = Seated {
             stream,
             idle: self.idle,
@@ -67,7 +75,7 @@ impl axum::serve::Listener for Seats {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.port.address()
     }
 }
 

@@ -1,6 +1,10 @@
 use std::sync::Mutex;
 
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinHandle,
+};
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 
 use super::*;
@@ -14,9 +18,13 @@ struct Desk {
 
 #[async_trait]
 impl Receiver for Desk {
-    fn is_proven(&self, call: &Call) -> bool {
-        let given = call.headers.get("x-secret");
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get("x-secret");
         given.is_some_and(|given| is_secret(given.as_bytes(), b"s3cret"))
+    }
+
+    fn is_proven(&self, call: &Call) -> bool {
+        call.body != "forged"
     }
 
     async fn take(&self, call: Call) -> Reply {
@@ -82,8 +90,23 @@ async fn only_who_is_proven_is_heard_at_the_one_path() {
         (200, "POST a=b hello".to_owned())
     );
     assert_eq!(bench.call("/hook", "guess", said()).await.0, 401);
+    assert_eq!(bench.call("/hook", "s3cret", "forged".into()).await.0, 401);
     assert_eq!(bench.call("/other", "s3cret", said()).await.0, 404);
     assert_eq!(*bench.desk.taken.lock().unwrap(), ["hello"]);
+}
+
+/// Who has no secret is turned away at once: nobody waits for a body that may never come.
+#[tokio::test]
+async fn nothing_is_read_of_who_has_no_secret() {
+    let bench = Bench::start().await;
+    let address = bench.base.strip_prefix("http://").unwrap();
+    let mut caller = TcpStream::connect(address).await.unwrap();
+    let head = "POST /hook HTTP/1.1\r\nhost: x\r\nx-secret: guess\r\ncontent-length: 9\r\n\r\n";
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let read = timeout(Duration::from_secs(5), caller.read_exact(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
 }
 
 #[tokio::test]

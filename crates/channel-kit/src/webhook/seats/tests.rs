@@ -5,20 +5,27 @@ use tokio::{
 };
 
 use super::*;
+use crate::webhook::port::CONNECTIONS_LIMIT;
 
 const IDLE: Duration = Duration::from_secs(30);
 
-async fn seats(count: usize) -> Seats {
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    Seats::new(socket, count, IDLE)
+async fn seats() -> Seats {
+    let port = Port::open("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    Seats::new(port, IDLE)
 }
 
 #[tokio::test]
 async fn who_comes_when_all_seats_are_taken_waits() {
-    let mut seats = seats(1).await;
+    let mut seats = seats().await;
     let address = seats.local_addr().unwrap();
-    let _first = TcpStream::connect(address).await.unwrap();
-    let _second = TcpStream::connect(address).await.unwrap();
+    let _callers = [
+        TcpStream::connect(address).await.unwrap(),
+        TcpStream::connect(address).await.unwrap(),
+    ];
+    let mut others = Vec::new();
+    for _ in 1..CONNECTIONS_LIMIT {
+        others.extend(seats.port.seat().await);
+    }
     let (taken, _) = seats.accept().await;
     let none = timeout(Duration::from_millis(20), seats.accept()).await;
     assert!(none.is_err());
@@ -28,7 +35,7 @@ async fn who_comes_when_all_seats_are_taken_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn who_says_nothing_has_to_go() {
-    let mut seats = seats(1).await;
+    let mut seats = seats().await;
     let mut caller = TcpStream::connect(seats.local_addr().unwrap())
         .await
         .unwrap();
