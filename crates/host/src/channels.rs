@@ -28,6 +28,12 @@ pub fn compiled() -> Vec<Compiled> {
             // Anybody who shares a server with a bot can write to it.
             unknown_senders: UnknownSenderPolicy::Strict,
         },
+        #[cfg(feature = "slack")]
+        Compiled {
+            factory: anchorhold_channel_slack::FACTORY,
+            // A workspace has guests, and people of other workspaces.
+            unknown_senders: UnknownSenderPolicy::Strict,
+        },
         #[cfg(feature = "telegram")]
         Compiled {
             factory: anchorhold_channel_telegram::FACTORY,
