@@ -15,6 +15,9 @@
 mod discord;
 #[path = "e2e_channels/harness.rs"]
 mod harness;
+#[cfg(feature = "slack")]
+#[path = "e2e_channels/slack.rs"]
+mod slack;
 #[cfg(feature = "telegram")]
 #[path = "e2e_channels/telegram.rs"]
 mod telegram;
