@@ -3,6 +3,7 @@
 //! Each rule is a pure function from a file (or from what cargo knows) to findings, and has a test
 //! with text that it must refuse and text that it must let pass.
 
+mod channel_info;
 mod crate_docs;
 mod dependencies;
 mod files;
@@ -52,6 +53,7 @@ impl fmt::Display for Finding {
 type Rule = fn(&SourceFile) -> Vec<Finding>;
 
 const RULES: &[Rule] = &[
+    channel_info::check,
     files::length,
     files::name,
     imports::check,
