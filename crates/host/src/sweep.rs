@@ -12,7 +12,7 @@ use anchorhold_core::{
 };
 use anchorhold_runner::lifecycle::Lifecycle;
 use anchorhold_store::Error as StoreError;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -190,7 +190,9 @@ impl Sweep {
             let row = self.base.store.session(session).await?;
             let since = row.and_then(|row| row.fault).map(|fault| fault.since);
             let age = since.map(|since| self.base.now().duration_since(since));
-            if age.is_some_and(|age| age.unsigned_abs() >= FAULTS_EVERY) {
+            // One of the future was recorded before the clock was set back.
+            let due = |age: SignedDuration| age.is_negative() || age.unsigned_abs() >= FAULTS_EVERY;
+            if age.is_some_and(due) {
                 warn!(%session, "session with a fault is tried again");
                 self.base.store.clear_fault(session).await?;
                 self.nudge.notify_one();

@@ -269,6 +269,25 @@ async fn a_session_with_a_fault_is_tried_again_after_a_while() {
     assert_eq!(row.fault, None);
 }
 
+/// The fault of a failing disk kept its session waiting for as long as the clock was then set back.
+#[tokio::test]
+async fn a_fault_of_the_future_is_tried_again_at_once() {
+    let mut host = Host::new(PLAIN).await;
+    host.stored("m1").await;
+    let inside = host.enter().await;
+    let (session, ahead) = (inside.id.session, Duration::from_secs(50));
+    inside.die(ExitStatus::Code(0));
+    host.until_held(session).await;
+    let later = host.bench.clock.now().checked_add(ahead).unwrap();
+    host.store()
+        .set_fault(session, "no space", later)
+        .await
+        .unwrap();
+    host.advance(Duration::from_secs(15));
+    host.enter().await.answer();
+    host.until_status(2, MessageStatus::Done).await;
+}
+
 #[tokio::test]
 async fn defect_55_one_session_whose_file_is_broken_stops_nobody_else() {
     let mut host = Host::new(PLAIN).await;
