@@ -1,6 +1,6 @@
 //! Clients that others wrote, against our fakes of their platforms.
 //!
-//! A channel's folder `clients/` has programs for an example `fake` of its crate, which prints the
+//! A channel's folder `clients/` has programs for an example `fake-CHANNEL` of its crate, which prints the
 //! address of a server and a token, and ends well if the client did all that it should.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use xshell::cmd;
 
-use crate::{output::Console, workspace::Workspace};
+use crate::{channels::PREFIX, output::Console, workspace::Workspace};
 
 /// What runs a client, by the ending of its file.
 #[derive(Clone, Copy)]
@@ -63,11 +63,13 @@ pub(super) fn run(
         return Ok(Vec::new());
     }
     let sh = workspace.shell()?;
+    let short = package.strip_prefix(PREFIX).unwrap_or(package);
+    let example = format!("fake-{short}");
     console.run(cmd!(
         sh,
-        "cargo build --locked --package {package} --features fake --example fake"
+        "cargo build --locked --package {package} --features fake --example {example}"
     ))?;
-    let server = workspace.target.join("debug/examples/fake");
+    let server = workspace.target.join("debug/examples").join(&example);
     let mut names = Vec::new();
     for entry in fs::read_dir(&clients).with_context(|| format!("read {}", clients.display()))? {
         let path = entry?.path();
