@@ -162,6 +162,8 @@ impl Run {
         let mut look_at = 0;
         loop {
             self.happenings();
+            // Before anybody begins: who was there when the power went is gone, and nobody else.
+            self.bury()?;
             self.advance()?;
             let now = self.world().now_ms();
             if now < look_at {
