@@ -50,8 +50,10 @@ pub(crate) async fn nothing_of_the_host_is_visible(wall: Wall) {
         Wall::Docker => "agent\n",
         Wall::Sandbox => "",
     };
-    let expected =
-        format!("agent: {homes}bin\nin\nout\ninbound.db\ninbox\nway-out\n0\nexit status 1");
+    let expected = format!(
+        "agent: {homes}bin\nin\nout\ninbound.db\ninbound.db-journal\ninbox\nway-out\n0\n\
+         exit status 1"
+    );
     let answer = person.ask(&script).await;
     // The doorbell's name is the runner's affair.
     let answer: Vec<&str> = answer
