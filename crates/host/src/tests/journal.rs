@@ -222,8 +222,10 @@ async fn oc_91670_a_session_that_can_not_be_written_holds_up_no_other() {
 
 #[tokio::test]
 async fn oc_91670_a_file_that_is_locked_is_written_when_it_is_free() {
-    let host = Host::new(PLAIN).await;
+    let mut host = Host::new(PLAIN).await;
     host.stored("m1").await;
+    // Its file is written while somebody reads it.
+    let _inside = host.enter().await;
     let session = host.session().await;
     let path = host.graph.base.files(session).in_dir().join("inbound.db");
     let mut raw = sql(&path);
