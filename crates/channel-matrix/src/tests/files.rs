@@ -1,0 +1,131 @@
+//! Files, in the open and encrypted.
+
+use anchorhold_channel::conformance::{Chat, Failure};
+use anchorhold_core::outbound::{OutboundFile, OutboundOp, Voice};
+use camino::Utf8Path;
+use serde_json::{Value, json};
+
+use super::{
+    bench::{Memory, Running, address, table},
+    harness::Harness,
+    people::Person,
+};
+
+const PNG: &[u8] = &[0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13];
+
+async fn running(harness: &Harness) -> Running {
+    let dir = Utf8Path::from_path(harness.dir.path()).unwrap();
+    let table = table(&harness.synapse.base, &harness.bot.user);
+    Running::start(dir, &table, &Memory::new()).await
+}
+
+/// A person's message with a file, as their client makes it.
+async fn share(
+    person: &Person,
+    room: &str,
+    (name, content): (&str, &[u8]),
+    encrypted: bool,
+) -> Result<(), Failure> {
+    let mut message = json!({
+        "msgtype": "m.file", "body": "look at this", "filename": name,
+        "info": { "mimetype": "application/octet-stream", "size": content.len() },
+    });
+    if encrypted {
+        let mut reader = content;
+        let uploading = person.client.upload_encrypted_file(&mut reader);
+        let file = Box::pin(async { uploading.await }).await.unwrap();
+        message["file"] = serde_json::to_value(file).unwrap();
+    } else {
+        let kind = "application/octet-stream".parse().unwrap();
+        let uploading = person.client.media().upload(&kind, content.to_vec(), None);
+        let uploaded = Box::pin(async { uploading.await }).await.unwrap();
+        message["url"] = uploaded.content_uri.as_str().into();
+    }
+    let sent = person.send(room, ("m.room.message", message), name).await;
+    sent.map(|_event| ())
+}
+
+async fn files_go_both_ways(encrypted: bool) {
+    let harness = Harness::start(encrypted).await.unwrap();
+    let running = running(&harness).await;
+    let room = harness.place(Chat::One).0.to_owned();
+    harness.ann.look_at(&harness.bot.user).await;
+    share(&harness.ann, &room, ("notes.txt", b"some notes"), encrypted)
+        .await
+        .unwrap();
+    let event = running.stored(1).await.remove(0);
+    assert_eq!(event.text, "look at this");
+    let file = &event.attachments[0];
+    assert_eq!(
+        (file.name.as_str(), file.content.as_slice()),
+        ("notes.txt", b"some notes".as_slice())
+    );
+
+    let picture = OutboundFile {
+        name: "dot.png".to_owned(),
+        content: PNG.to_vec(),
+    };
+    let op = OutboundOp::Post {
+        text: String::new(),
+        files: vec![picture.clone()],
+        reply_to: Some(event.message_id.clone()),
+        voice: Voice::Agent,
+    };
+    running.send(&address(&room, None), op, 1).await;
+    let messages = || harness.ann.messages(&room, None, &harness.bot.user);
+    let look = async {
+        while messages().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, look).await.unwrap();
+    let message = messages().remove(0);
+    assert_eq!(message["content"]["msgtype"], "m.image");
+    assert_eq!(message["content"]["body"], "dot.png");
+    assert_eq!(message["content"]["info"]["mimetype"], "image/png");
+    let replied = &message["content"]["m.relates_to"]["m.in_reply_to"]["event_id"];
+    assert_eq!(*replied, event.message_id.as_str());
+    assert_eq!(message["content"].get("file").is_some(), encrypted);
+    assert_eq!(harness.ann.file(&message).await, Some(picture));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn files_go_both_ways_in_the_open() {
+    files_go_both_ways(false).await;
+}
+
+#[tokio::test]
+async fn files_go_both_ways_encrypted() {
+    files_go_both_ways(true).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_named() {
+    let harness = Harness::start(false).await.unwrap();
+    let running = running(&harness).await;
+    let room = harness.place(Chat::One).0.to_owned();
+    let gone = json!({
+        "msgtype": "m.file", "body": "gone.txt", "url": "mxc://mx.test/nothing",
+    });
+    let big = json!({
+        "msgtype": "m.file", "body": "big.bin", "url": "mxc://mx.test/nothing",
+        "info": { "size": 1_000_000_000 },
+    });
+    for (message, name) in [(gone, "gone"), (big, "big")] {
+        let message: (&str, Value) = ("m.room.message", message);
+        harness.ann.send(&room, message, name).await.unwrap();
+    }
+    let events = running.stored(2).await;
+    assert!(
+        events[0].text.contains("“gone.txt” is not here"),
+        "{}",
+        events[0].text
+    );
+    assert!(
+        events[1].text.contains("more than 16 MiB"),
+        "{}",
+        events[1].text
+    );
+    running.stop().await;
+}
