@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use xshell::cmd;
 
-use crate::{output::Console, workspace::Workspace};
+use crate::{output::Console, python, workspace::Workspace};
 
 /// Begins the first line of a client, before the packages that it needs.
 const NEEDS: &str = "# pip: ";
@@ -63,7 +63,7 @@ pub(super) fn run(
     Ok(names)
 }
 
-/// A Python that has what the client needs, made once.
+/// A Python that has what the client needs.
 fn environment(
     workspace: &Workspace,
     console: &Console,
@@ -75,17 +75,7 @@ fn environment(
     let needs = first
         .strip_prefix(NEEDS)
         .context("the client does not say what it needs")?;
-    let place = workspace.target.join("xtask/clients").join(name);
-    let (python, done) = (place.join("bin/python"), place.join("needs"));
-    if fs::read_to_string(&done).is_ok_and(|had| had == needs) {
-        return Ok(python);
-    }
-    let sh = workspace.shell()?;
-    console.run(cmd!(sh, "python3 -m venv --clear {place}"))?;
-    let needs_each = needs.split_whitespace();
-    console.run(cmd!(sh, "{python} -m pip install --quiet {needs_each...}"))?;
-    fs::write(&done, needs)?;
-    Ok(python)
+    python::with(workspace, console, &format!("clients/{name}"), needs)
 }
 
 /// One client against a server of its own.
