@@ -22,6 +22,12 @@ pub fn compiled() -> Vec<Compiled> {
             // Who can open the socket is its owner: there are no strangers.
             unknown_senders: UnknownSenderPolicy::Public,
         },
+        #[cfg(feature = "matrix")]
+        Compiled {
+            factory: anchorhold_channel_matrix::FACTORY,
+            // Anybody who is in a room with it can write to it.
+            unknown_senders: UnknownSenderPolicy::Strict,
+        },
         #[cfg(feature = "telegram")]
         Compiled {
             factory: anchorhold_channel_telegram::FACTORY,

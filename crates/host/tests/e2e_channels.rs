@@ -12,6 +12,12 @@
 
 #[path = "e2e_channels/harness.rs"]
 mod harness;
+#[cfg(feature = "matrix")]
+#[path = "e2e_channels/matrix.rs"]
+mod matrix;
+#[cfg(feature = "matrix")]
+#[path = "../../channel-matrix/src/tests/synapse.rs"]
+mod synapse;
 #[cfg(feature = "telegram")]
 #[path = "e2e_channels/telegram.rs"]
 mod telegram;
