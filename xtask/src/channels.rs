@@ -96,6 +96,9 @@ fn write_table(workspace: &Workspace, console: &Console, check: bool) -> Result<
 
 /// Runs others' clients against our fakes, and the whole program with all channels.
 fn try_out(workspace: &Workspace, console: &Console) -> Result<String> {
+    let sh = workspace.shell()?;
+    debian::ensure(&sh, console, debian::TO_RUN)?;
+    debian::ensure(&sh, console, debian::TO_TRY_CLIENTS)?;
     let mut clients = Vec::new();
     for package in channels(workspace) {
         clients.extend(clients::run(
@@ -105,8 +108,6 @@ fn try_out(workspace: &Workspace, console: &Console) -> Result<String> {
             &folder(workspace, package),
         )?);
     }
-    let sh = workspace.shell()?;
-    debian::ensure(&sh, console, debian::TO_RUN)?;
     let runner = binaries::runner(workspace, console, Profile::Dev)?;
     let features: Vec<&str> = channels(workspace)
         .into_iter()

@@ -54,6 +54,25 @@ pub(crate) const TO_COUNT_SYNCS: &[Need] = &[Need {
     why: "counts the fsyncs of the running programs",
 }];
 
+/// Clients of chat platforms that others wrote.
+pub(crate) const TO_TRY_CLIENTS: &[Need] = &[
+    Need {
+        probe: "python3",
+        package: "python3-venv",
+        why: "runs clients that are written in Python",
+    },
+    Need {
+        probe: "node",
+        package: "nodejs",
+        why: "runs clients that are written in JavaScript",
+    },
+    Need {
+        probe: "npm",
+        package: "npm",
+        why: "gets clients that are written in JavaScript",
+    },
+];
+
 /// An engine of our own.
 pub(crate) const TO_START_AN_ENGINE: &[Need] = &[
     Need {
