@@ -1,7 +1,8 @@
 //! What came in together is written together: one statement for each table, not one for each row.
 //!
 //! A statement has the rows as one JSON text. What costs here is not what SQLite does but each call
-//! of its thread.
+//! of its thread. SQLite ends a text of JSON at a NUL: ids have no control characters, and in a payload,
+//! which is JSON itself, one is written as an escape.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -8,7 +8,9 @@ use anchorhold_core::{
 
 use crate::{
     Disposition,
-    ingest::{Entered, Entry, EventOutcome, EventRecord, Key, MessageRole, NewMessage, Tracked},
+    ingest::{
+        Body, Entered, Entry, EventOutcome, EventRecord, Key, MessageRole, NewMessage, Tracked,
+    },
     tests::fixture::{Place, at, body, bytes, event, message, platform_id},
     trace::Receipt,
 };
@@ -143,6 +145,24 @@ async fn a_message_that_a_session_knows_keeps_its_number() {
         place.store.session(session).await.unwrap().unwrap().in_seq,
         4
     );
+}
+
+#[tokio::test]
+async fn what_was_said_is_kept_to_the_letter() {
+    let place = Place::new().await;
+    let session = place.session(1, "chat").await;
+    let payload =
+        serde_json::json!({ "text": "a\0b \u{1b} \" \\u0000 \u{2028} \u{1f600} 1e5" }).to_string();
+    let said = NewMessage {
+        body: Body {
+            payload: payload.clone(),
+            ..body("")
+        },
+        ..unnumbered(session, 1)
+    };
+    enter(&place, Entry::Event(event(1, vec![said]))).await;
+    let kept = place.store.journal(session, 0, 10).await.unwrap();
+    assert_eq!(kept[0].body.payload, payload);
 }
 
 #[tokio::test]
