@@ -52,8 +52,8 @@ pub(crate) struct Api {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) messages: Vec<Message>,
-    /// May there be more behind them?
-    pub(crate) more: bool,
+    /// The last of the page, also where it can't be read, if there may be more behind it.
+    pub(crate) rest: Option<Snowflake>,
 }
 
 /// What goes along with a request.
@@ -283,6 +283,8 @@ impl Api {
         let path = format!("/channels/{channel}/messages?limit={PAGE}&after={after}");
         let values: Vec<Value> = self.read("reading messages", &path).await?;
         let count = values.len();
+        let ids = values.iter().filter_map(|value| value.get("id")?.as_str());
+        let last = ids.filter_map(Snowflake::parse).max();
         // silent: said below, with how many
         let read = |value| serde_json::from_value::<Message>(value).ok();
         let mut messages: Vec<Message> = values.into_iter().filter_map(read).collect();
@@ -293,8 +295,8 @@ impl Api {
             );
         }
         messages.sort_by_key(|message| message.id);
-        let more = count >= PAGE;
-        Ok(Page { messages, more })
+        let rest = last.filter(|_| count >= PAGE);
+        Ok(Page { messages, rest })
     }
 
     /// The direct chat with a person, made where there is none:

@@ -107,12 +107,10 @@ impl Worker<'_> {
             };
             for message in &page.messages {
                 self.hear(message, &place, false).await;
-                after = message.id;
             }
             self.write().await;
-            if !page.more || page.messages.is_empty() {
-                return;
-            }
+            let Some(last) = page.rest else { return };
+            after = last;
         }
         warn!(chat = %spot.chat, "so much was said meanwhile that the newest of it is left out");
     }

@@ -90,10 +90,8 @@ pub(crate) async fn look(
         };
         let same = |message: &&Message| is_same(message, (me, params), files);
         found.extend(page.messages.iter().filter(same).map(|message| message.id));
-        match page.messages.last() {
-            Some(last) if page.more => after = last.id,
-            Some(_) | None => break,
-        }
+        let Some(last) = page.rest else { break };
+        after = last;
     }
     Ok(found)
 }

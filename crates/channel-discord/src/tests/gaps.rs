@@ -33,6 +33,23 @@ async fn a_restart_goes_on_with_the_session() {
     bench.stop().await;
 }
 
+/// A page of which nothing could be read was taken for the last one.
+#[tokio::test]
+async fn what_cannot_be_read_hides_nothing_that_is_behind_it() {
+    let bench = Bench::start().await;
+    bench.fake.say(GENERAL, ANN, text("before"));
+    bench.events(1).await;
+    let (fake, cursors) = bench.stop().await;
+    fake.forget_sessions();
+    for _ in 0..100 {
+        fake.say(GENERAL, BOB, json!({ "content": 5 }));
+    }
+    fake.say(GENERAL, BOB, text("after"));
+    let bench = Bench::on(fake, cursors).await;
+    assert_eq!(bench.events(1).await[0].text, "after");
+    bench.stop().await;
+}
+
 /// Where the session is gone, each conversation is read on from its last message, in its order, before
 /// anything newer of it; others are left alone.
 #[tokio::test]
