@@ -106,6 +106,9 @@ impl SlackAdapter {
                 break;
             }
         }
+        if !cursor.is_empty() {
+            warn!(chat = %place.chat, "so much was said meanwhile that the oldest of it is left out");
+        }
         let at = |message: &Missed| message.event.ts.clone().unwrap_or_default();
         // A thread begins with the message that began it, however old that is.
         messages.retain(|message| at(message).as_str() > ts);
