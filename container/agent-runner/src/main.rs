@@ -19,7 +19,7 @@ use anchorhold_agent_runner::{
     args::Args,
     children::{Children, Orphans},
     log,
-    progress::Beats,
+    progress::beat,
     provider::Providers,
     proxy::Proxy,
     report,
@@ -32,7 +32,7 @@ use anchorhold_core::{
     retry::{Backoff, Next},
     sandbox::{IN_DIR, OUT_DIR},
 };
-use anchorhold_sessiondb::{RunnerSide, bell};
+use anchorhold_sessiondb::{RunnerSide, bell, progress::Beats};
 use anyhow::Context;
 use camino::Utf8Path;
 use jiff::Timestamp;
@@ -95,8 +95,8 @@ fn run() -> anyhow::Result<Ended> {
 async fn serve(args: Args) -> anyhow::Result<Ended> {
     let stop = CancellationToken::new();
     let signals = Signals::listen()?;
-    let beats = Arc::new(Beats::new(args.out_dir.clone(), args.generation));
-    beats.beat(None);
+    let beats = Arc::new(Beats::new(&args.out_dir, args.generation));
+    beat(&beats, None);
     // The first process of a namespace inherits the orphans of all others in it.
     let orphans = (std::process::id() == 1)
         .then(Orphans::listen)
@@ -114,7 +114,7 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     // Bound before the first look, so that nothing is missed between the two.
     let bell = listen_for_bell(&args);
     let parts = Parts {
-        side: open(&args).await?,
+        side: open(&args, &beats).await?,
         in_dir: args.in_dir.clone(),
         bell,
         beats,
@@ -136,10 +136,10 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     Ok(ended)
 }
 
-async fn open(args: &Args) -> anyhow::Result<RunnerSide> {
+async fn open(args: &Args, beats: &Arc<Beats>) -> anyhow::Result<RunnerSide> {
     let mut tries = 0;
     loop {
-        let error = match RunnerSide::open(&args.in_dir, &args.out_dir, args.generation) {
+        let error = match RunnerSide::open(&args.in_dir, beats) {
             Ok(side) => return Ok(side),
             Err(error) => error,
         };

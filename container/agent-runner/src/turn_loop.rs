@@ -9,7 +9,7 @@ use anchorhold_core::{
     retry::{Backoff, Next},
 };
 use anchorhold_sessiondb::{
-    self as sessiondb, Finish, Handled, Offer, RunnerSide, Seq, UnknownRow, bell,
+    self as sessiondb, Finish, Handled, Offer, RunnerSide, Seq, UnknownRow, bell, progress::Beats,
 };
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error,
     children::{Children, Orphans},
-    progress::Beats,
+    progress::beat,
     provider::Providers,
     report,
     tools::Tools,
@@ -226,7 +226,7 @@ impl TurnLoop {
             tracing::warn!(tries, error = %report(&source), "end of a turn not written yet");
             sleep(wait).await;
         }
-        self.parts.beats.beat(None);
+        beat(&self.parts.beats, None);
         // silent: a host that does not listen looks by itself
         bell::ring(&self.parts.in_dir);
         Ok(())

@@ -12,7 +12,6 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::{
     self as sessiondb, Cursors, HandledRow, HandledState, Outbound, OutboundRow, Seq,
-    progress::Progress,
 };
 use anchorhold_store::{
     deliveries::NewDelivery,
@@ -128,14 +127,10 @@ impl Pull {
         };
         let (files, generation) = (self.base.files(session), row.session.generation);
         let highest = row.in_seq;
-        let (pulled, progress) = blocking(move || {
-            let progress: Option<Progress> = files.progress(generation)?;
-            files
-                .pull(cursors, highest)
-                .map(|pulled| (pulled, progress))
-        })
-        .await??;
+        let mut pulled = blocking(move || files.pull(cursors, highest)).await??;
         let now = self.base.mono();
+        let progress = pulled.progress.take();
+        let progress = progress.filter(|progress| progress.generation == generation);
         self.base
             .live
             .note_read(session, progress, &pulled.claims, now);

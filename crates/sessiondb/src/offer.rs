@@ -299,29 +299,36 @@ impl RunnerSide {
 
     /// How far the agent is with a message, and how often a provider failed with it.
     fn standing(&self, seq: Seq) -> Result<(Standing, u32), Error> {
+        let taken = self.beats.has_taken(seq);
         let found = self
             .outbound
             .prepare_cached(
-                "SELECT state, generation, coalesce(failures, 0), coalesce(until_at, 0), at
+                "SELECT state, coalesce(failures, 0), coalesce(until_at, 0), at
                  FROM handled WHERE seq = ?1",
             )
             .and_then(|mut statement| {
                 let row = statement.query_row([seq.get()], |row| {
                     let standing = match row.get_ref(0)?.as_str()? {
-                        "claimed" if row.get::<_, u32>(1)? == self.generation.0 => Standing::Taken,
+                        "claimed" | "later" if taken => Standing::Taken,
+                        // By the runner of a sandbox that is gone, and older than this program.
                         "claimed" => Standing::Waits,
                         "later" => Standing::Later {
-                            at: Timestamp::from_millisecond(row.get(4)?).unwrap_or_default(),
-                            until: Timestamp::from_millisecond(row.get(3)?).unwrap_or_default(),
+                            at: Timestamp::from_millisecond(row.get(3)?).unwrap_or_default(),
+                            until: Timestamp::from_millisecond(row.get(2)?).unwrap_or_default(),
                         },
                         _ => Standing::Ended,
                     };
-                    Ok((standing, row.get::<_, u32>(2)?))
+                    Ok((standing, row.get::<_, u32>(1)?))
                 });
                 row.optional()
             })
             .map_err(Error::sql(&self.layout.outbound(), "read"))?;
-        Ok(found.unwrap_or((Standing::Waits, 0)))
+        let fresh = if taken {
+            Standing::Taken
+        } else {
+            Standing::Waits
+        };
+        Ok(found.unwrap_or((fresh, 0)))
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, HostSide, Outbound, Seq, Trouble, Undecodable,
+    progress::{self, Progress},
     schema::{self, LATER_SINCE},
 };
 
@@ -67,6 +68,8 @@ pub struct Pulled {
     pub rejected: Vec<Rejected>,
     /// Messages that a runner has taken and not ended.
     pub claims: Vec<Claim>,
+    /// What the runner last said of its progress.
+    pub progress: Option<Progress>,
     /// Is there more to read than one reading takes?
     pub more: bool,
 }
@@ -137,17 +140,21 @@ impl HostSide {
     pub fn pull(&self, cursors: Cursors, highest: i64) -> Result<Pulled, Error> {
         let path = self.layout.outbound();
         let failed = Error::sql(&path, "read");
+        // Read before the file: what is taken after this is seen the next time, and what ends after
+        // this is known to have ended.
+        let progress = progress::read(&self.layout.out_dir)?;
         let pulled = self.outbound(|connection| {
             let mut pulled = Pulled {
                 cursors,
+                progress: progress.clone(),
                 ..Pulled::default()
             };
             // One snapshot: an answer and the end of its message are seen together or not at all.
             let snapshot = connection.transaction().map_err(&failed)?;
             let ceilings = Ceilings::above(cursors, highest);
+            pulled.claims = read_claims(&snapshot, progress.as_ref()).map_err(&failed)?;
             read_rows(&snapshot, &mut pulled, ceilings.out).map_err(&failed)?;
             read_handled(&snapshot, &mut pulled, ceilings.handled).map_err(&failed)?;
-            pulled.claims = read_claims(&snapshot).map_err(&failed)?;
             // What is good is taken first; the next reading then finds nothing but this.
             if pulled.cursors == cursors && ceilings.exceeded(&snapshot).map_err(&failed)? {
                 return Err(Error::hostile(&path, BEYOND));
@@ -158,6 +165,7 @@ impl HostSide {
         })?;
         Ok(pulled.unwrap_or(Pulled {
             cursors,
+            progress,
             ..Pulled::default()
         }))
     }
@@ -239,15 +247,15 @@ fn read_handled(
         count += 1;
         let number: i64 = row.get(0)?;
         let seq: i64 = row.get(1)?;
+        let found = Seq::new(seq).filter(|seq| seq.is_host());
         // One that waited for its provider and was taken again before it was read: it still has its
         // number, and what becomes of it comes under the next.
-        let taken_again = text(row, 2) == Some("claimed");
-        let found = Seq::new(seq).filter(|seq| seq.is_host());
+        let taken_again = pulled.claims.iter().any(|claim| Some(claim.seq) == found);
         match (found, handled_state(row)) {
+            (Some(_), None | Some(HandledState::Later(..))) if taken_again => {}
             (Some(seq), Some(state)) if number > pulled.cursors.handled => {
                 pulled.handled.push(HandledRow { seq, state });
             }
-            (Some(_), None) if taken_again => {}
             _ => pulled.rejected.push(Rejected {
                 seq,
                 why: "not the end of a message".to_owned(),
@@ -281,9 +289,32 @@ fn handled_state(row: &rusqlite::Row<'_>) -> Option<HandledState> {
     }
 }
 
-/// Only what looks like a claim is one; a forged row can at most hide a claim of its own session.
-pub(crate) fn read_claims(connection: &Connection) -> Result<Vec<Claim>, rusqlite::Error> {
-    let mut statement = connection.prepare_cached(
+/// What was taken and has not ended, oldest first: by the progress file, and by the rows that runners
+/// left which are older than this program. Forged, both can at most hide or invent claims of their own
+/// session.
+pub(crate) fn read_claims(
+    outbound: &Connection,
+    progress: Option<&Progress>,
+) -> Result<Vec<Claim>, rusqlite::Error> {
+    let mut claims = claimed_rows(outbound)?;
+    let Some(progress) = progress else {
+        return Ok(claims);
+    };
+    let mut end = outbound.prepare_cached("SELECT max(number) FROM handled WHERE seq = ?1")?;
+    for seq in progress.taken() {
+        let number = end.query_row([seq.get()], |row| row.get::<_, Option<i64>>(0))?;
+        // One that waited for its provider and was taken again still has the number of before.
+        if number.is_none_or(|number| number <= progress.ends) {
+            let generation = progress.generation;
+            claims.push(Claim { seq, generation });
+        }
+    }
+    claims.sort_unstable_by_key(|claim| claim.seq);
+    Ok(claims)
+}
+
+fn claimed_rows(outbound: &Connection) -> Result<Vec<Claim>, rusqlite::Error> {
+    let mut statement = outbound.prepare_cached(
         "SELECT seq, generation FROM handled WHERE state = 'claimed' ORDER BY seq LIMIT ?1",
     )?;
     let mut rows = statement.query([ROWS_LIMIT])?;

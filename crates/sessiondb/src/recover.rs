@@ -6,7 +6,7 @@ use rusqlite::params;
 use crate::{
     Claim, Cursors, Disposition, Error, HostSide,
     layout::{OUTBOUND, open_dir},
-    open,
+    open, progress,
     pull::{self, BEYOND, Ceilings},
     requests,
 };
@@ -80,7 +80,8 @@ impl HostSide {
         if exceeded {
             return Err(Error::hostile(&path, BEYOND));
         }
-        let mut claims = pull::read_claims(&transaction).map_err(&failed)?;
+        let progress = progress::read(&self.layout.out_dir)?;
+        let mut claims = pull::read_claims(&transaction, progress.as_ref()).map_err(&failed)?;
         claims.retain(|claim| claim.generation <= exited.generation());
         transaction
             .execute(
@@ -89,6 +90,9 @@ impl HostSide {
             )
             .map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
+        if progress.is_some_and(|progress| progress.generation <= exited.generation()) {
+            progress::remove(&self.layout.out_dir)?;
+        }
         Ok(claims)
     }
 

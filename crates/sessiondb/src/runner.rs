@@ -1,6 +1,6 @@
 //! The agent-runner's side: what it reads from `inbound.db` and writes into `outbound.db`.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use anchorhold_core::{sandbox::Generation, turn_failure::FailureClass};
 use camino::Utf8Path;
@@ -11,6 +11,7 @@ use crate::{
     Cursors, Error, Outbound, Seq, Settings,
     layout::{INBOUND, Layout, OUTBOX},
     open,
+    progress::Beats,
 };
 
 /// One session's files, as the runner in the sandbox handles them. Every call blocks on the disk.
@@ -19,6 +20,8 @@ pub struct RunnerSide {
     pub(crate) layout: Layout,
     pub(crate) generation: Generation,
     pub(crate) outbound: Connection,
+    /// Where it is shown what was taken.
+    pub(crate) beats: Arc<Beats>,
     /// Everything up to here has ended: it need not be looked at again.
     pub(crate) low_water: i64,
     /// What the agent says comes after this.
@@ -114,22 +117,20 @@ pub struct Finish {
 }
 
 impl RunnerSide {
-    /// Opens both files, and makes `outbound.db` if it is not there. What an earlier generation
-    /// was killed in is rolled back here, inside the wall.
-    pub fn open(
-        in_dir: &Utf8Path,
-        out_dir: &Utf8Path,
-        generation: Generation,
-    ) -> Result<Self, Error> {
+    /// Opens both files, and makes `outbound.db` if it is not there, in the folder and for the
+    /// generation that `beats` is of. What an earlier generation was killed in is rolled back here,
+    /// inside the wall.
+    pub fn open(in_dir: &Utf8Path, beats: &Arc<Beats>) -> Result<Self, Error> {
         let layout = Layout {
             in_dir: in_dir.to_owned(),
-            out_dir: out_dir.to_owned(),
+            out_dir: beats.out_dir().to_owned(),
         };
         let outbound = open::outbound_rw(&layout.outbound())?;
         Ok(Self {
             layout,
-            generation,
+            generation: beats.generation(),
             outbound,
+            beats: Arc::clone(beats),
             low_water: 0,
             seen: None,
         })
@@ -150,20 +151,16 @@ impl RunnerSide {
         serde_json::from_str(&body).map_err(|source| Error::Encode { source })
     }
 
-    /// Takes messages: from here on a death of this sandbox counts as a try of theirs.
-    pub fn claim(&mut self, seqs: &[Seq], now: Timestamp) -> Result<(), Error> {
-        let generation = self.generation.0;
-        self.write("claim", |transaction| {
-            for seq in seqs {
-                transaction.execute(
-                    "INSERT INTO handled (seq, generation, state, at) VALUES (?1, ?2, 'claimed', ?3)
-                     ON CONFLICT (seq) DO UPDATE SET generation = ?2, state = 'claimed', at = ?3
-                     WHERE state IN ('claimed', 'later')",
-                    params![seq.get(), generation, now.as_millisecond()],
-                )?;
-            }
-            Ok(())
-        })
+    /// Takes messages: from here on a death of this sandbox counts as a try of theirs. It is a sign
+    /// of life too.
+    pub fn claim(&mut self, seqs: &[Seq]) -> Result<(), Error> {
+        let path = self.layout.outbound();
+        let ends = highest_end(&self.outbound).map_err(Error::sql(&path, "read"))?;
+        let floor = match self.seen {
+            Some(seen) => seen.floor,
+            None => self.see(&self.inbound()?)?.floor,
+        };
+        self.beats.take(seqs, ends.max(floor.handled))
     }
 
     /// Ends a turn: what it says and which messages it ended, in one transaction.
@@ -214,6 +211,8 @@ impl RunnerSide {
             set_state(&transaction, key, value.as_deref(), now).map_err(&failed)?;
         }
         transaction.commit().map_err(&failed)?;
+        self.beats
+            .ended(finish.handled.iter().map(|(seq, _how)| *seq));
         Ok(said)
     }
 
@@ -239,21 +238,6 @@ impl RunnerSide {
             .map_err(Error::sql(&self.layout.in_dir.join(INBOUND), "read"))?;
         let floor = self.settings_in(inbound)?.floor;
         Ok(Seen { highest, floor })
-    }
-
-    fn write(
-        &mut self,
-        doing: &'static str,
-        change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
-    ) -> Result<(), Error> {
-        let path = self.layout.outbound();
-        self.outbound
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                change(&transaction)?;
-                transaction.commit()
-            })
-            .map_err(Error::sql(&path, doing))
     }
 }
 
@@ -299,8 +283,8 @@ fn insert_emit(
     Ok(done.map(|_rows| ()))
 }
 
-fn highest_end(transaction: &Transaction<'_>) -> Result<i64, rusqlite::Error> {
-    transaction.query_row("SELECT coalesce(max(number), 0) FROM handled", [], |row| {
+fn highest_end(outbound: &Connection) -> Result<i64, rusqlite::Error> {
+    outbound.query_row("SELECT coalesce(max(number), 0) FROM handled", [], |row| {
         row.get(0)
     })
 }

@@ -10,6 +10,8 @@ mod retention;
 mod sides;
 mod versions;
 
+use std::sync::Arc;
+
 use anchorhold_core::{
     address::Address,
     ids::{ChannelName, ChatId, PlatformMessageId, SessionId},
@@ -23,7 +25,7 @@ use tempfile::TempDir;
 
 use crate::{
     Body, Chat, Cursors, Emit, Finish, Handled, HostSide, Inbound, JournalRow, ModelOptions,
-    Outbound, Pulled, RunnerSide, Seq, Settings,
+    Outbound, Pulled, RunnerSide, Seq, Settings, progress::Beats,
 };
 
 /// One session on disk with a host that looks at it.
@@ -119,12 +121,8 @@ impl Bench {
     }
 
     fn runner(&self, generation: u32) -> RunnerSide {
-        RunnerSide::open(
-            self.host.in_dir(),
-            self.host.out_dir(),
-            Generation(generation),
-        )
-        .unwrap()
+        let beats = Beats::new(self.host.out_dir(), Generation(generation));
+        RunnerSide::open(self.host.in_dir(), &Arc::new(beats)).unwrap()
     }
 
     fn pull(&self) -> Pulled {

@@ -30,8 +30,6 @@ const CALLS: &[&str] = &[
     "sync_file_range",
     "msync",
 ];
-/// The end of a commit of the agent-runner: its file's journal is removed or cut.
-const COMMITS: &[&str] = &["unlink", "unlinkat", "ftruncate"];
 /// How often the disk is measured before and after.
 const PROBES: usize = 20;
 /// After an answer, what the programs do because of it is waited for this long.
@@ -51,10 +49,8 @@ struct Message {
 struct Legs {
     /// The host's, before the agent-runner began to write.
     host_in: u64,
-    /// The agent-runner's, until it had taken the message.
-    claim: u64,
-    /// The agent-runner's after that.
-    finish: u64,
+    /// The agent-runner's.
+    runner: u64,
     /// The host's, once the agent-runner had begun.
     host_out: u64,
     /// Of both, after the answer.
@@ -66,12 +62,11 @@ impl Legs {
     fn path(&self) -> u64 {
         let Self {
             host_in,
-            claim,
-            finish,
+            runner,
             host_out,
             after: _,
         } = self;
-        host_in + claim + finish + host_out
+        host_in + runner + host_out
     }
 }
 
@@ -86,7 +81,7 @@ pub(super) fn count(
         disk.probe(PROBES)?;
         let mut client = latency::warmed(host)?;
         let folder = tempfile::tempdir_in(&bench.folder).context("make a folder for traces")?;
-        let calls = [CALLS, COMMITS].concat().join(",");
+        let calls = CALLS.join(",");
         let trace = |process: u32, name: &str| {
             Tracer::attach(bench, process, &calls, &folder.path().join(name))
         };
@@ -128,7 +123,7 @@ fn talk(client: &mut Client) -> Result<Message> {
 
 fn report(mut findings: Findings, legs: &[Legs]) -> Result<Vec<Figure>> {
     // A program that never reached the disk was not traced: what it stored would not be safe.
-    let seen = |legs: &Legs| legs.host_in > 0 && legs.claim + legs.finish > 0;
+    let seen = |legs: &Legs| legs.host_in > 0 && legs.runner > 0;
     ensure!(
         legs.iter().all(seen),
         "a message was answered without a call by each program: {legs:?}"
@@ -140,8 +135,7 @@ fn report(mut findings: Findings, legs: &[Legs]) -> Result<Vec<Figure>> {
     add("path", 50, Legs::path)?;
     add("path-max", 100, Legs::path)?;
     add("host-in", 50, |legs| legs.host_in)?;
-    add("claim", 50, |legs| legs.claim)?;
-    add("finish", 50, |legs| legs.finish)?;
+    add("runner", 50, |legs| legs.runner)?;
     add("host-out", 50, |legs| legs.host_out)?;
     add("after", 50, |legs| legs.after)?;
     Ok(findings.finish())
@@ -154,23 +148,15 @@ fn legs(host: &[Call], runner: &[Call], message: &Message) -> Legs {
         answered,
         over,
     } = message;
-    let is = |call: &Call, names: &[&str]| names.contains(&call.name.as_str());
     let count = |calls: &[Call], from: Duration, to: Duration| -> u64 {
         let within = calls.iter().filter(|call| from <= call.at && call.at < to);
-        let syncs = within.filter(|call| is(call, CALLS)).count();
-        u64::try_from(syncs).unwrap_or(u64::MAX)
+        u64::try_from(within.count()).unwrap_or(u64::MAX)
     };
-    let first = |names: &[&str], from: Duration| {
-        let mut later = runner.iter().filter(|call| from <= call.at);
-        let found = later.find(|call| is(call, names));
-        found.map_or(answered, |call| call.at.min(answered))
-    };
-    let begun = first(CALLS, sent);
-    let claimed = first(COMMITS, begun);
+    let begun = runner.iter().find(|call| sent <= call.at);
+    let begun = begun.map_or(answered, |call| call.at.min(answered));
     Legs {
         host_in: count(host, sent, begun),
-        claim: count(runner, sent, claimed),
-        finish: count(runner, claimed, answered),
+        runner: count(runner, sent, answered),
         host_out: count(host, begun, answered),
         after: count(host, answered, over) + count(runner, answered, over),
     }

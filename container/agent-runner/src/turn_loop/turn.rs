@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 use crate::{
     Error,
     follow_ups::FollowUps,
+    progress::beat,
     provider::{AgentProvider, Model, Turn, TurnError, TurnIo, TurnOutcome},
     turn_loop::{Step, TurnLoop, failed, pause, rung, session, stopped},
     way_out::WayOut,
@@ -235,16 +236,14 @@ impl TurnLoop {
                 state.insert((*key).to_owned(), value);
             }
         }
-        let now = self.parts.clock.now();
-        self.parts.side.claim(&taken.seqs, now).map_err(session)?;
-        self.parts.beats.beat(None);
+        self.parts.side.claim(&taken.seqs).map_err(session)?;
         Ok(state)
     }
 
     fn io(&self, taken: &Taken, settings: &Settings) -> TurnIo {
         let beats = Arc::clone(&self.parts.beats);
         let tools = Arc::clone(&self.parts.tools);
-        TurnIo::new(move |declared| beats.beat(declared), tools)
+        TurnIo::new(move |declared| beat(&beats, declared), tools)
             .with_follow_ups(Arc::clone(&taken.follow_ups))
             .with_way_out(self.way_out(taken), model(settings))
     }
@@ -384,7 +383,7 @@ impl TurnLoop {
             let offer = side.follow_ups(taken.room, now)?;
             if !offer.rows.is_empty() {
                 let seqs: Vec<Seq> = offer.rows.iter().map(|row| row.seq).collect();
-                side.claim(&seqs, now)?;
+                side.claim(&seqs)?;
                 tracing::info!(messages = seqs.len(), "follow-ups taken");
             }
             taken.add(offer);

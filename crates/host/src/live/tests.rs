@@ -33,6 +33,8 @@ fn progress(beat: u64, declared_ms: Option<u64>) -> Progress {
         generation: Generation(1),
         beat,
         declared_ms,
+        taken: Vec::new(),
+        ends: 0,
     }
 }
 

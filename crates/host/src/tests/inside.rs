@@ -1,17 +1,25 @@
 //! The inside of a sandbox, played by a test through the agent-runner's side of the files.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anchorhold_channel::fake::FakeClock;
-use anchorhold_core::{clock::Clock, sandbox::ExitStatus};
+use anchorhold_core::{
+    clock::Clock,
+    sandbox::{ExitStatus, Generation},
+};
 use anchorhold_runner::{fake::FakeRuntime, spec::InstanceId};
 use anchorhold_sessiondb::{
     Emit, Finish, Handled, HostSide, Inbound, InboundRow, Outbound, OutboxFile, RunnerSide, Seq,
-    bell,
-    progress::{self, Progress},
+    bell, progress::Beats,
 };
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
+
+/// The agent-runner's side of a session's files.
+pub(super) fn side(files: &HostSide, generation: Generation) -> RunnerSide {
+    let beats = Arc::new(Beats::new(files.out_dir(), generation));
+    RunnerSide::open(files.in_dir(), &beats).unwrap()
+}
 
 /// One running sandbox from within.
 pub(super) struct Inside {
@@ -21,7 +29,7 @@ pub(super) struct Inside {
     side: RunnerSide,
     runtime: Arc<FakeRuntime>,
     clock: Arc<FakeClock>,
-    beat: u64,
+    beats: Arc<Beats>,
 }
 
 impl Inside {
@@ -33,7 +41,8 @@ impl Inside {
         clock: Arc<FakeClock>,
     ) -> Self {
         let (in_dir, out_dir) = (files.in_dir().to_owned(), files.out_dir().to_owned());
-        let side = RunnerSide::open(&in_dir, &out_dir, id.generation).unwrap();
+        let beats = Arc::new(Beats::new(&out_dir, id.generation));
+        let side = RunnerSide::open(&in_dir, &beats).unwrap();
         let mut inside = Self {
             id,
             in_dir,
@@ -41,7 +50,7 @@ impl Inside {
             side,
             runtime,
             clock,
-            beat: 0,
+            beats,
         };
         inside.beat(None);
         inside
@@ -49,13 +58,8 @@ impl Inside {
 
     /// Shows life, and how long the tool that runs now may be quiet.
     pub(super) fn beat(&mut self, declared_ms: Option<u64>) {
-        self.beat += 1;
-        let progress = Progress {
-            generation: self.id.generation,
-            beat: self.beat,
-            declared_ms,
-        };
-        progress::write(&self.out_dir, &progress).unwrap();
+        let declared = declared_ms.map(Duration::from_millis);
+        self.beats.beat(declared).unwrap();
         self.ring();
     }
 
@@ -83,7 +87,7 @@ impl Inside {
     pub(super) fn claim(&mut self) -> Vec<Seq> {
         let seqs: Vec<Seq> = self.offer().iter().map(|row| row.seq).collect();
         assert!(!seqs.is_empty(), "there is nothing to take");
-        self.side.claim(&seqs, self.clock.now()).unwrap();
+        self.side.claim(&seqs).unwrap();
         self.ring();
         seqs
     }

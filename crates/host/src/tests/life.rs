@@ -89,6 +89,14 @@ impl Host {
         .await;
     }
 
+    async fn until_claim_seen(&self, inside: &Inside) {
+        let (live, session) = (&self.graph.base.live, inside.id.session);
+        until("its claim is seen", async || {
+            live.observe(session, self.graph.base.mono())?.since_claim
+        })
+        .await;
+    }
+
     async fn until_replaced(&self, inside: &Inside) {
         until("the sandbox is gone", async || {
             self.nudge();
@@ -178,8 +186,8 @@ async fn defect_37_the_next_sandbox_inherits_no_tolerance() {
 
     // One that comes up and declares nothing has the plain five minutes.
     let mut inside = host.enter().await;
-    host.until_alive(&inside).await;
     inside.claim();
+    host.until_claim_seen(&inside).await;
     host.advance(Duration::from_secs(301));
     host.until_replaced(&inside).await;
     let message = host.until_status(2, MessageStatus::Failed).await;
@@ -195,8 +203,8 @@ async fn a_declared_time_is_waited_for() {
     host.stored("m1").await;
     let mut inside = host.enter().await;
     inside.beat(Some(600_000));
-    host.until_alive(&inside).await;
     inside.claim();
+    host.until_claim_seen(&inside).await;
     host.advance(Duration::from_mins(14));
     host.advance(Duration::from_mins(2));
     host.until_replaced(&inside).await;

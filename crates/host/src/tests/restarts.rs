@@ -5,7 +5,7 @@ use anchorhold_core::{
     sandbox::{ExitStatus, Generation},
 };
 use anchorhold_sessiondb::{
-    HostSide, RunnerSide,
+    HostSide,
     progress::{self, Progress},
 };
 use anchorhold_store::Durability;
@@ -29,7 +29,7 @@ async fn an_answer_that_nobody_took_over_is_delivered_by_the_next_host() {
     let id = host.enter().await.id;
     let bench = host.stop().await;
     let files = files(&bench, id.session);
-    let mut side = RunnerSide::open(files.in_dir(), files.out_dir(), id.generation).unwrap();
+    let mut side = inside::side(&files, id.generation);
     let seq = side.offer(1, bench.clock.now()).unwrap().rows[0].seq;
     let finish = anchorhold_sessiondb::Finish {
         handled: vec![(seq, anchorhold_sessiondb::Handled::Done)],
@@ -53,14 +53,13 @@ async fn defect_57_nothing_is_believed_from_before_the_restart() {
     let bench = host.stop().await;
     // As a host leaves it that was killed, and a machine that was switched off.
     let files = files(&bench, id.session);
-    let mut side = RunnerSide::open(files.in_dir(), files.out_dir(), id.generation).unwrap();
+    let mut side = inside::side(&files, id.generation);
     let rows = side.offer(1, bench.clock.now()).unwrap().rows;
-    side.claim(&[rows[0].seq], bench.clock.now()).unwrap();
+    side.claim(&[rows[0].seq]).unwrap();
     drop(side);
     let stale = Progress {
-        generation: id.generation,
-        beat: 7,
         declared_ms: Some(7_200_000),
+        ..files.progress(id.generation).unwrap().unwrap()
     };
     progress::write(files.out_dir(), &stale).unwrap();
 

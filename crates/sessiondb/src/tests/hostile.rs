@@ -138,6 +138,8 @@ fn a_file_that_is_gone_is_told_from_one_that_never_was() {
         generation: Generation(1),
         beat: 1,
         declared_ms: None,
+        taken: Vec::new(),
+        ends: 0,
     };
     progress::write(bench.host.out_dir(), &beat).unwrap();
     fs::remove_file(bench.outbound_path()).unwrap();

@@ -38,7 +38,7 @@ fn what_waits_is_offered_whole_when_its_time_comes() {
     let bench = Bench::new();
     let (first, second) = (bench.say("m1", "a"), bench.say("m2", "b"));
     let mut runner = bench.runner(1);
-    runner.claim(&[first, second], at(2_000)).unwrap();
+    runner.claim(&[first, second]).unwrap();
     runner
         .finish(&wait(&[first, second], 9_000, 1), at(2_000))
         .unwrap();
@@ -70,7 +70,7 @@ fn what_waits_does_not_wait_for_a_clock_that_was_set_back() {
     let bench = Bench::new();
     let seq = bench.say("m1", "a");
     let mut runner = bench.runner(1);
-    runner.claim(&[seq], at(8_000_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     runner
         .finish(&wait(&[seq], 9_000_000, 1), at(8_000_000))
         .unwrap();
@@ -87,9 +87,9 @@ fn what_is_taken_again_is_a_claim_and_ends_anew() {
     let bench = Bench::new();
     let seq = bench.say("m1", "a");
     let mut runner = bench.runner(1);
-    runner.claim(&[seq], at(2_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     runner.finish(&wait(&[seq], 3_000, 1), at(2_000)).unwrap();
-    runner.claim(&[seq], at(3_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     let claim = Claim {
         seq,
         generation: Generation(1),
@@ -112,10 +112,10 @@ fn a_claim_of_what_waited_is_taken_back_like_any() {
     let bench = Bench::new();
     let seq = bench.say("m1", "a");
     let mut runner = bench.runner(1);
-    runner.claim(&[seq], at(2_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     runner.finish(&wait(&[seq], 3_000, 1), at(2_000)).unwrap();
     let cursors = bench.pull().cursors;
-    runner.claim(&[seq], at(3_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     drop(runner);
     let recover = |host: &HostSide| host.recover(&bench.exited(1), cursors, 1_000).unwrap();
     assert_eq!(recover(&bench.host).claims.len(), 1);
@@ -125,7 +125,7 @@ fn a_claim_of_what_waited_is_taken_back_like_any() {
     };
     bench.host.write_settings(&floor).unwrap();
     let mut runner = bench.runner(2);
-    assert_eq!(offered(&mut runner, 3_000).0, [(seq.get(), 0)]);
+    assert_eq!(offered(&mut runner, 3_000).0, [(seq.get(), 1)]);
     runner.finish(&answers(&[seq]), at(3_000)).unwrap();
     let ended = bench.host.pull(cursors, 1_000).unwrap();
     let states: Vec<_> = ended.handled.into_iter().map(|row| row.state).collect();
@@ -140,7 +140,7 @@ fn follow_ups_stop_at_what_waits() {
     runner
         .finish(&wait(&[second], 3_000, 1), at(2_000))
         .unwrap();
-    runner.claim(&[first], at(3_000)).unwrap();
+    runner.claim(&[first]).unwrap();
     bench.say("m3", "c");
     assert_eq!(runner.follow_ups(20, at(4_000)).unwrap().rows, vec![]);
 }

@@ -40,7 +40,7 @@ fn defect_27_context_does_not_engage_a_warm_agent() {
     let bench = Bench::new();
     let first = bench.say("m1", "hello");
     let mut runner = bench.runner(1);
-    runner.claim(&[first], at(2_000)).unwrap();
+    runner.claim(&[first]).unwrap();
     let aside = bench.overhear("c1", "aside", at(1_000));
     let nothing = Offer::default();
     assert_eq!(runner.follow_ups(20, at(2_000)).unwrap(), nothing);
@@ -72,7 +72,7 @@ fn defect_29_a_late_answer_is_consumed_once() {
     let mut runner = bench.runner(1);
     let offer = runner.offer(20, at(2_000)).unwrap();
     assert_eq!((offer.rows.len(), &offer.rows[0].payload), (1, &answer));
-    runner.claim(&[seq], at(2_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     runner.finish(&answers(&[seq]), at(2_000)).unwrap();
     assert_eq!(runner.offer(20, at(2_000)).unwrap(), Offer::default());
     assert_eq!(
@@ -91,7 +91,7 @@ fn what_is_for_a_fresh_sandbox_is_not_seen_by_the_old_one_and_blocks_nothing() {
         assert_eq!(seqs(&offer), [said], "{generation}");
     }
     let mut old = bench.runner(4);
-    old.claim(&[said], at(2_000)).unwrap();
+    old.claim(&[said]).unwrap();
     assert_eq!(old.follow_ups(20, at(2_000)).unwrap(), Offer::default());
     old.finish(&answers(&[said]), at(2_000)).unwrap();
     assert_eq!(old.offer(20, at(2_000)).unwrap(), Offer::default());
@@ -117,13 +117,13 @@ fn a_running_turn_is_offered_what_came_since_and_not_what_it_has() {
     let bench = Bench::new();
     let first = bench.say("m1", "one");
     let mut runner = bench.runner(1);
-    runner.claim(&[first], at(2_000)).unwrap();
+    runner.claim(&[first]).unwrap();
     assert_eq!(runner.follow_ups(20, at(2_000)).unwrap(), Offer::default());
     let aside = bench.overhear("c1", "aside", at(1_000));
     let more: Vec<Seq> = (0..3).map(|n| bench.say(&format!("f{n}"), "x")).collect();
     let offer = runner.follow_ups(2, at(2_000)).unwrap();
     assert_eq!(seqs(&offer), [aside, more[0], more[1]]);
-    runner.claim(&seqs(&offer), at(2_000)).unwrap();
+    runner.claim(&seqs(&offer)).unwrap();
     let offer = runner.follow_ups(2, at(2_000)).unwrap();
     assert_eq!(seqs(&offer), [more[2]]);
     // What was taken and given to nobody is offered again after the turn.
@@ -155,7 +155,7 @@ fn a_running_turn_is_not_offered_what_has_to_wait_nor_anything_after_it() {
         let bench = Bench::new();
         let first = bench.say("m1", "one");
         let mut runner = bench.runner(1);
-        runner.claim(&[first], at(2_000)).unwrap();
+        runner.claim(&[first]).unwrap();
         let before = bench.say("before", "x");
         barrier(&bench);
         bench.say("after", "x");
@@ -169,9 +169,9 @@ fn defect_19_follow_ups_of_a_turn_that_died_are_given_back_with_it() {
     let bench = Bench::new();
     let first = bench.say("m1", "one");
     let mut runner = bench.runner(1);
-    runner.claim(&[first], at(2_000)).unwrap();
+    runner.claim(&[first]).unwrap();
     let second = bench.say("m2", "two");
-    runner.claim(&[second], at(2_000)).unwrap();
+    runner.claim(&[second]).unwrap();
     drop(runner);
     let recovered = bench
         .host

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anchorhold_core::inbound::Attachment;
 use proptest::prelude::*;
 
@@ -28,7 +30,7 @@ fn a_message_goes_in_and_its_answer_comes_out_once() {
     let offer = runner.offer(20, at(2_000)).unwrap();
     assert_eq!(offer.rows.len(), 1);
     assert_eq!(offer.rows[0].payload, Inbound::Chat(chat("hello")));
-    runner.claim(&[seq], at(2_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     assert_eq!(
         bench.pull().claims,
         [Claim {
@@ -65,7 +67,7 @@ fn thirty_messages_are_offered_oldest_first_in_batches() {
         if batch.is_empty() {
             break;
         }
-        runner.claim(&batch, at(2_000)).unwrap();
+        runner.claim(&batch).unwrap();
         runner.finish(&answers(&batch), at(2_000)).unwrap();
         seen.extend(batch);
     }
@@ -128,7 +130,7 @@ fn a_message_that_waits_for_its_next_try_keeps_the_order_and_is_then_tried_alone
 fn what_a_dead_sandbox_had_taken_is_found_and_given_back() {
     let bench = Bench::new();
     let seq = bench.say("m1", "hello");
-    bench.runner(1).claim(&[seq], at(2_000)).unwrap();
+    bench.runner(1).claim(&[seq]).unwrap();
     let recovered = bench
         .host
         .recover(&bench.exited(1), Cursors::default(), 1_000)
@@ -159,7 +161,7 @@ fn what_a_dead_sandbox_had_taken_is_found_and_given_back() {
 fn an_old_death_does_not_take_a_living_sandboxs_claims() {
     let bench = Bench::new();
     let seq = bench.say("m1", "hello");
-    bench.runner(2).claim(&[seq], at(2_000)).unwrap();
+    bench.runner(2).claim(&[seq]).unwrap();
     assert_eq!(
         bench
             .host
@@ -182,7 +184,7 @@ fn nothing_of_a_turn_is_seen_before_all_of_it() {
     let bench = Bench::new();
     let seq = bench.say("m1", "hello");
     let mut runner = bench.runner(1);
-    runner.claim(&[seq], at(2_000)).unwrap();
+    runner.claim(&[seq]).unwrap();
     // The second message can't be written, so the first, and the completion, are not either.
     let mut finish = answers(&[seq]);
     finish.emit.push(Emit {
@@ -312,6 +314,8 @@ fn progress_is_that_of_one_generation() {
         generation: Generation(1),
         beat: 3,
         declared_ms: Some(5),
+        taken: Vec::new(),
+        ends: 0,
     };
     progress::write(bench.host.out_dir(), &beat).unwrap();
     assert_eq!(bench.host.progress(Generation(1)).unwrap(), Some(beat));
@@ -327,6 +331,8 @@ fn progress_is_read_while_it_is_replaced() {
         generation: Generation(1),
         beat,
         declared_ms: None,
+        taken: Vec::new(),
+        ends: 0,
     };
     progress::write(bench.host.out_dir(), &beat(0)).unwrap();
     let out_dir = bench.host.out_dir();
@@ -390,11 +396,11 @@ proptest! {
                 }
                 Step::Answer if batch.is_empty() => {}
                 Step::Answer => {
-                    runner.claim(&batch, at(5_000)).unwrap();
+                    runner.claim(&batch).unwrap();
                     order.extend(runner.finish(&answers(&batch), at(5_000)).unwrap());
                 }
                 Step::Die => {
-                    runner.claim(&batch, at(5_000)).unwrap();
+                    runner.claim(&batch).unwrap();
                     drop(runner);
                     let claims = bench.host.recover(&bench.exited(generation), Cursors::default(), 1_000).unwrap().claims;
                     prop_assert_eq!(claims.iter().map(|c| c.seq).collect::<Vec<_>>(), batch);
@@ -408,4 +414,75 @@ proptest! {
         let asked: Vec<_> = order.iter().copied().filter(|seq| seq.is_host()).collect();
         prop_assert_eq!(answered, asked);
     }
+}
+
+/// A claim stands in the progress file, which shows its end only with the next beat: the end itself
+/// is what counts.
+#[test]
+fn what_has_ended_is_no_claim_whatever_the_progress_file_still_says() {
+    let bench = Bench::new();
+    let (first, second) = (bench.say("m1", "a"), bench.say("m2", "b"));
+    let mut runner = bench.runner(1);
+    runner.claim(&[first, second]).unwrap();
+    runner.finish(&answers(&[first]), at(2_000)).unwrap();
+    let shown = bench.host.progress(Generation(1)).unwrap().unwrap();
+    assert_eq!(shown.taken, [first.get(), second.get()]);
+    let claimed =
+        |pulled: Pulled| -> Vec<Seq> { pulled.claims.into_iter().map(|claim| claim.seq).collect() };
+    assert_eq!(claimed(bench.pull()), [second]);
+    drop(runner);
+    let exited = bench.exited(1);
+    let recover = || {
+        bench
+            .host
+            .recover(&exited, Cursors::default(), 1_000)
+            .unwrap()
+    };
+    assert_eq!(recover().claims.len(), 1);
+    assert_eq!(recover().claims, []);
+    assert_eq!(claimed(bench.pull()), []);
+}
+
+/// A message whose claim nobody could see would not be tried once more, but for ever.
+#[test]
+fn what_cannot_be_shown_as_taken_is_not_taken() {
+    let bench = Bench::new();
+    let seq = bench.say("m1", "a");
+    let mut runner = bench.runner(1);
+    std::fs::create_dir(bench.host.out_dir().join("progress.next")).unwrap();
+    runner.claim(&[seq]).unwrap_err();
+    std::fs::remove_dir(bench.host.out_dir().join("progress.next")).unwrap();
+    runner.beats.beat(None).unwrap();
+    assert_eq!(bench.pull().claims, []);
+    assert_eq!(runner.offer(1, at(2_000)).unwrap().rows.len(), 1);
+}
+
+#[test]
+fn a_forged_list_of_what_was_taken_is_bounded_and_names_messages_of_the_hosts() {
+    let bench = Bench::new();
+    drop(bench.runner(1));
+    let forged = Progress {
+        generation: Generation(1),
+        beat: 1,
+        declared_ms: None,
+        taken: (-3..3_000).collect(),
+        ends: i64::MAX,
+    };
+    progress::write(bench.host.out_dir(), &forged).unwrap();
+    let claims = bench.pull().claims;
+    assert!(claims.iter().all(|claim| claim.seq.is_host()));
+    assert!((100..1_024).contains(&claims.len()), "{}", claims.len());
+}
+
+#[test]
+fn what_is_taken_in_mid_turn_shortens_no_tools_time() {
+    let bench = Bench::new();
+    let (first, second) = (bench.say("m1", "a"), bench.say("m2", "b"));
+    let mut runner = bench.runner(1);
+    runner.claim(&[first]).unwrap();
+    let long = Duration::from_mins(5);
+    runner.beats.beat(Some(long)).unwrap();
+    runner.claim(&[second]).unwrap();
+    let shown = bench.host.progress(Generation(1)).unwrap().unwrap();
+    assert_eq!((shown.declared(), shown.beat), (Some(long), 3));
 }

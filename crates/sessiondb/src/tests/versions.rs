@@ -103,7 +103,7 @@ fn a_session_of_the_first_version_goes_on() {
     let offer = runner.offer(20, at(2_000)).unwrap();
     let offered: Vec<i64> = offer.rows.iter().map(|row| row.seq.get()).collect();
     assert_eq!(offered, [4, 6]);
-    runner.claim(&[seq(4), seq(6)], at(2_000)).unwrap();
+    runner.claim(&[seq(4), seq(6)]).unwrap();
     let finish = Finish {
         handled: vec![(seq(4), Handled::Stopped), (seq(6), Handled::Done)],
         ..Finish::default()

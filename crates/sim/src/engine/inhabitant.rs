@@ -9,13 +9,13 @@ use std::{
 
 use anchorhold_agent_runner::{
     children::Children,
-    progress::Beats,
+    progress::beat,
     provider::Providers,
     tools::Tools,
     turn_loop::{Ended, Parts, TurnLoop},
 };
 use anchorhold_core::sandbox::{ExitStatus, Generation};
-use anchorhold_sessiondb::{RunnerSide, bell};
+use anchorhold_sessiondb::{RunnerSide, bell, progress::Beats};
 use camino::Utf8PathBuf;
 use tokio::{net::UnixDatagram, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -62,8 +62,8 @@ pub(super) async fn inhabit(home: Home) -> ExitStatus {
 }
 
 async fn live(home: Home) -> ExitStatus {
-    let beats = Arc::new(Beats::new(home.out_dir.clone(), home.generation));
-    beats.beat(None);
+    let beats = Arc::new(Beats::new(&home.out_dir, home.generation));
+    beat(&beats, None);
     let bell = if home.world.storms(StormKind::Deaf) {
         None
     } else {
@@ -71,7 +71,7 @@ async fn live(home: Home) -> ExitStatus {
             .ok()
             .and_then(|bell| UnixDatagram::from_std(bell).ok())
     };
-    let Some(side) = open(&home).await else {
+    let Some(side) = open(&home, &beats).await else {
         return ExitStatus::Code(1);
     };
     let offset = Duration::from_millis(home.world.now_ms());
@@ -95,9 +95,9 @@ async fn live(home: Home) -> ExitStatus {
     }
 }
 
-async fn open(home: &Home) -> Option<RunnerSide> {
+async fn open(home: &Home, beats: &Arc<Beats>) -> Option<RunnerSide> {
     for _ in 0..OPEN_TRIES {
-        match RunnerSide::open(&home.in_dir, &home.out_dir, home.generation) {
+        match RunnerSide::open(&home.in_dir, beats) {
             Ok(side) => return Some(side),
             Err(error) if error.is_later() => sleep(OPEN_WAIT).await,
             Err(error) => {

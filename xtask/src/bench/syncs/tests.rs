@@ -18,7 +18,6 @@ fn calls_belong_to_the_message_and_the_leg_they_fall_on() {
     let host = [
         call("fdatasync", 5),
         call("fdatasync", 10),
-        call("unlink", 11),
         call("fsync", 12),
         call("fdatasync", 28),
         call("fdatasync", 30),
@@ -27,14 +26,12 @@ fn calls_belong_to_the_message_and_the_leg_they_fall_on() {
     let runner = [
         call("fdatasync", 15),
         call("fdatasync", 16),
-        call("unlink", 17),
         call("fdatasync", 18),
         call("fdatasync", 35),
     ];
     let expected = Legs {
         host_in: 2,
-        claim: 2,
-        finish: 1,
+        runner: 3,
         host_out: 1,
         after: 2,
     };
@@ -60,8 +57,7 @@ fn a_program_that_is_never_seen_at_the_disk_fails_the_count() {
     };
     let usual = Legs {
         host_in: 4,
-        claim: 3,
-        finish: 3,
+        runner: 6,
         host_out: 0,
         after: 1,
     };
@@ -70,14 +66,9 @@ fn a_program_that_is_never_seen_at_the_disk_fails_the_count() {
         ..usual
     };
     let found = values(&[usual, more, usual]).unwrap();
-    assert_eq!(found, [10., 11., 4., 3., 3., 0., 1.]);
+    assert_eq!(found, [10., 11., 4., 6., 0., 1.]);
     let host_in = 0;
     assert!(values(&[Legs { host_in, ..usual }]).is_err());
-    let (claim, finish) = (0, 0);
-    let alone = Legs {
-        claim,
-        finish,
-        ..usual
-    };
+    let alone = Legs { runner: 0, ..usual };
     assert!(values(&[alone]).is_err());
 }

@@ -22,7 +22,7 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::{
     Body, Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
-    JournalRow, ModelOptions, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
+    JournalRow, ModelOptions, Outbound, Pulled, RunnerSide, Seq, Settings, bell, progress::Beats,
 };
 use async_trait::async_trait;
 use camino::Utf8Path;
@@ -32,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     children::Children,
-    progress::Beats,
     provider::{
         AgentProvider, ProviderCaps, Providers, Turn, TurnError, TurnIo, TurnOutcome,
         offline::Offline,
@@ -175,11 +174,12 @@ impl Bench {
         let (in_dir, out_dir) = (self.host.in_dir(), self.host.out_dir());
         let generation = Generation(generation);
         let children = Arc::new(Children::default());
+        let beats = Arc::new(Beats::new(out_dir, generation));
         TurnLoop::new(Parts {
-            side: RunnerSide::open(in_dir, out_dir, generation).unwrap(),
+            side: RunnerSide::open(in_dir, &beats).unwrap(),
             in_dir: in_dir.to_owned(),
             bell: Some(UnixDatagram::from_std(bell::bind(out_dir).unwrap()).unwrap()),
-            beats: Arc::new(Beats::new(out_dir.to_owned(), generation)),
+            beats,
             clock: Arc::new(FixedClock),
             providers: Providers::of(providers),
             tools: Arc::new(Tools::new(
