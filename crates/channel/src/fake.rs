@@ -129,6 +129,7 @@ fn numbered(number: u32) -> [u8; 10] {
 pub struct FakeClock {
     base: Instant,
     passed: Mutex<Duration>,
+    ahead: Mutex<Duration>,
 }
 
 impl FakeClock {
@@ -141,12 +142,18 @@ impl FakeClock {
         Arc::new(Self {
             base: Instant::now(),
             passed: Mutex::new(Duration::ZERO),
+            ahead: Mutex::new(Duration::ZERO),
         })
     }
 
     /// Moves the clock.
     pub fn advance(&self, span: Duration) {
         *self.passed.lock().unwrap_or_else(PoisonError::into_inner) += span;
+    }
+
+    /// Sets the wall clock ahead, while no time goes by.
+    pub fn set_ahead(&self, span: Duration) {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += span;
     }
 
     fn passed(&self) -> Duration {
@@ -157,7 +164,9 @@ impl FakeClock {
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
         let start = Timestamp::constant(1_767_225_600, 0);
-        start.checked_add(self.passed()).unwrap_or(Timestamp::MAX)
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.passed().saturating_add(ahead);
+        start.checked_add(since).unwrap_or(Timestamp::MAX)
     }
 
     fn mono(&self) -> Instant {

@@ -2,11 +2,11 @@
 
 mod trouble;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anchorhold_core::{
     address::Address,
-    entity::SessionKey,
+    entity::Session,
     ids::{OutboundId, QuestionId, SessionId},
     turn_failure::Patience,
 };
@@ -85,6 +85,15 @@ enum Found {
     More,
 }
 
+/// What came of reading a session's answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Was there anything to take over?
+    pub any: bool,
+    /// The highest number of what the agent has asked the host for, whether or not it has its reply.
+    pub asked: i64,
+}
+
 impl Pull {
     /// Takes over into `base`'s store, for `deliver` to send.
     /// Owners are told over `owners` of what keeps agents from answering; `patience` is how long
@@ -104,22 +113,22 @@ impl Pull {
         }
     }
 
-    /// Reads until there is nothing more; tells whether there was anything. Only one caller a session
-    /// at a time.
-    pub async fn session(&self, session: SessionId) -> Result<bool, PullError> {
-        let mut any = false;
+    /// Reads until there is nothing more. Only one caller a session at a time.
+    pub async fn session(&self, session: SessionId) -> Result<Read, PullError> {
+        let mut read = Read::default();
         loop {
-            let found = self.once(session).await?;
-            any |= found != Found::Nothing;
+            let (found, asked) = self.once(session).await?;
+            read.any |= found != Found::Nothing;
+            read.asked = read.asked.max(asked);
             if found != Found::More {
-                return Ok(any);
+                return Ok(read);
             }
         }
     }
 
-    async fn once(&self, session: SessionId) -> Result<Found, PullError> {
+    async fn once(&self, session: SessionId) -> Result<(Found, i64), PullError> {
         let Some(row) = self.base.store.session(session).await? else {
-            return Ok(Found::Nothing);
+            return Ok((Found::Nothing, 0));
         };
         let cursors = Cursors {
             out: row.out_cursor,
@@ -134,16 +143,16 @@ impl Pull {
         self.base
             .live
             .note_read(session, progress, &pulled.claims, now);
+        let (asked, more) = (pulled.asked, pulled.more);
         if pulled.cursors == cursors && pulled.rejected.is_empty() {
-            return Ok(Found::Nothing);
+            return Ok((Found::Nothing, asked));
         }
-        let more = pulled.more;
         self.take_over(&row, pulled).await?;
         self.base.live.note_end(session, now);
         let work = self.base.store.session_work(session).await?;
         let due = work.is_due(self.base.now());
         self.base.live.note_work(session, due, now);
-        Ok(if more { Found::More } else { Found::All })
+        Ok((if more { Found::More } else { Found::All }, asked))
     }
 
     async fn take_over(
@@ -164,9 +173,12 @@ impl Pull {
                 why: rejected.why,
             });
         }
+        let messages = self
+            .messages(session, &pulled.rows, &pulled.handled)
+            .await?;
         for said in pulled.rows {
             let seq = said.seq.get();
-            match self.delivery(session, said).await? {
+            match delivery(&messages, session, said)? {
                 Ok(delivery) => accepted.deliveries.push(PulledDelivery { seq, delivery }),
                 Err(why) => {
                     error!(%session, seq, why, "row of a sandbox refused");
@@ -178,7 +190,7 @@ impl Pull {
             }
         }
         for handled in pulled.handled {
-            match self.ended(session, &row.session.key, handled).await? {
+            match self.ended(&messages, &row.session, handled).await? {
                 Some(Followed::Ended(ended)) => accepted.ended.push(ended),
                 Some(Followed::Waits(waiting)) => accepted.waiting.push(waiting),
                 None => {}
@@ -202,60 +214,57 @@ impl Pull {
         Ok(())
     }
 
-    /// The delivery of one row; an inner error says why it is refused.
-    async fn delivery(
+    /// The messages that are answered and that have ended, by their numbers.
+    async fn messages(
         &self,
         session: SessionId,
-        said: OutboundRow,
-    ) -> Result<Result<NewDelivery, &'static str>, PullError> {
-        let Some(asked) = said.in_reply_to.filter(|seq| seq.is_host()) else {
-            return Ok(Err("it answers no message"));
-        };
-        let Some(message) = self.message(session, asked).await? else {
-            return Ok(Err("it answers a message that the session never had"));
-        };
-        let id = OutboundId::of_row(session, said.seq.get());
-        let outgoing = outgoing(said.op, id);
-        let told = outgoing
-            .delivery(id, message.address, Some(message.id))
-            .map_err(|source| PullError::Encode { session, source })?;
-        Ok(Ok(told))
+        rows: &[OutboundRow],
+        handled: &[HandledRow],
+    ) -> Result<HashMap<i64, Message>, PullError> {
+        let answered = rows.iter().filter_map(|row| row.in_reply_to);
+        let named = answered.chain(handled.iter().map(|row| row.seq));
+        let seqs: BTreeSet<i64> = named.map(Seq::get).collect();
+        let seqs: Vec<i64> = seqs.into_iter().collect();
+        let found = self.base.store.messages(session, &seqs).await?;
+        Ok(found.into_iter().map(|found| (found.seq, found)).collect())
     }
 
     /// The end of one message. One that failed is told to the person in the same step.
     async fn ended(
         &self,
-        session: SessionId,
-        key: &SessionKey,
+        messages: &HashMap<i64, Message>,
+        of: &Session,
         handled: HandledRow,
     ) -> Result<Option<Followed>, PullError> {
         let seq = handled.seq.get();
-        let Some(message) = self.message(session, handled.seq).await? else {
+        let Some(message) = messages.get(&seq) else {
+            let session = of.id;
             warn!(%session, seq, "sandbox ended a message that the session never had");
             return Ok(None);
         };
+        let session = message.session;
         let why = match handled.state {
             HandledState::Done => {
                 let end = MessageEnd::Done;
                 return Ok(Some(Followed::Ended(EndedMessage { seq, end })));
             }
             HandledState::DoneAfresh => {
-                self.say(&message, notice::began_afresh()).await?;
+                self.say(message, notice::began_afresh()).await?;
                 let end = MessageEnd::Done;
                 return Ok(Some(Followed::Ended(EndedMessage { seq, end })));
             }
             HandledState::Later(trouble, until) => {
-                let waiting = self.later(key, &message, &trouble, until).await?;
+                let waiting = self.later(&of.key, message, &trouble, until).await?;
                 return Ok(waiting.map(Followed::Waits));
             }
             HandledState::Surfaced(trouble) => {
-                self.surface(&message, &trouble, message.failures + 1)
+                self.surface(message, &trouble, message.failures + 1)
                     .await?;
                 return Ok(None);
             }
             // It is never tried again, so whoever waits for its answer is told.
             HandledState::Stopped => {
-                self.say(&message, notice::stopped()).await?;
+                self.say(message, notice::stopped()).await?;
                 let end = MessageEnd::Stopped;
                 return Ok(Some(Followed::Ended(EndedMessage { seq, end })));
             }
@@ -263,7 +272,7 @@ impl Pull {
             HandledState::Unknown(what) => format!("the agent does not understand it ({what})"),
         };
         error!(%session, seq, "message failed in its turn");
-        self.fail(&message, &why, notice::failed(&why)).await?;
+        self.fail(message, &why, notice::failed(&why)).await?;
         Ok(None)
     }
 
@@ -311,10 +320,26 @@ impl Pull {
         self.deliver.start(told.address);
         Ok(())
     }
+}
 
-    async fn message(&self, session: SessionId, seq: Seq) -> Result<Option<Message>, PullError> {
-        Ok(self.base.store.message(session, seq.get()).await?)
-    }
+/// The delivery of one row; an inner error says why it is refused.
+fn delivery(
+    messages: &HashMap<i64, Message>,
+    session: SessionId,
+    said: OutboundRow,
+) -> Result<Result<NewDelivery, &'static str>, PullError> {
+    let Some(asked) = said.in_reply_to.filter(|seq| seq.is_host()) else {
+        return Ok(Err("it answers no message"));
+    };
+    let Some(message) = messages.get(&asked.get()) else {
+        return Ok(Err("it answers a message that the session never had"));
+    };
+    let id = OutboundId::of_row(session, said.seq.get());
+    let outgoing = outgoing(said.op, id);
+    let told = outgoing
+        .delivery(id, message.address.clone(), Some(message.id))
+        .map_err(|source| PullError::Encode { session, source })?;
+    Ok(Ok(told))
 }
 
 fn outgoing(op: Outbound, id: OutboundId) -> Outgoing {

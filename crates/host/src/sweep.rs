@@ -173,11 +173,9 @@ impl Sweep {
     /// What has to be done now and then, off the path of messages.
     async fn chores(&self) -> Result<(), StoreError> {
         self.base.store.fold_log().await?;
-        let before = self
-            .base
-            .now()
-            .saturating_sub(EVENTS_KEPT)
-            .unwrap_or(Timestamp::MIN);
+        // A clock that is set ahead must not forget what a platform may still offer again.
+        let now = self.wall.surely();
+        let before = now.saturating_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
         self.base.store.prune_events(before, PRUNE_LIMIT).await?;
         self.forgive_faults().await?;
         self.retention.step().await

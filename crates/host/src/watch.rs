@@ -30,16 +30,19 @@ pub async fn watch(
     (bell, look, watcher): (UnixDatagram, Arc<Notify>, Watcher),
 ) {
     let mut ring = [0_u8; 16];
+    // What was asked for up to here, those who answer know of.
+    let mut told_of = 0;
     loop {
-        tokio::select! {
+        let told_to = tokio::select! {
             rung = bell.recv(&mut ring) => {
                 if rung.is_ok() {
                     base.live.note_heard();
                 }
+                false
             }
-            () = look.notified() => {}
+            () = look.notified() => true,
             () = watcher.stop.cancelled() => break,
-        }
+        };
         // Rings that have piled up are answered by one look; who keeps ringing gets no more.
         for _ in 0..RINGS_LIMIT {
             if bell.try_recv(&mut ring).is_err() {
@@ -47,12 +50,16 @@ pub async fn watch(
             }
         }
         match pull.session(session).await {
-            Ok(true) => {
-                base.inside.ring(session);
-                continue;
+            Ok(read) => {
+                // Told again by the sweep: a ring may be lost.
+                if read.asked > told_of || told_to {
+                    told_of = read.asked;
+                    base.inside.ring(session);
+                }
+                if read.any {
+                    continue;
+                }
             }
-            // Rung for nothing that was said: it may have asked for something.
-            Ok(false) => base.inside.ring(session),
             Err(PullError::Files(failure)) => note(&base, session, &failure),
             Err(failure) => error!(%session, error = %report(&failure), "answers not taken over"),
         }

@@ -196,9 +196,8 @@ impl HostSide {
         let path = self.layout.outbound();
         let highest = self.outbound(|connection| {
             connection
-                .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                    row.get(0)
-                })
+                .prepare_cached("SELECT coalesce(max(seq), 0) FROM messages")
+                .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
                 .map_err(Error::sql(&path, "read"))
         });
         highest.ok().flatten().unwrap_or(0)

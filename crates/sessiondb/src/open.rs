@@ -7,6 +7,7 @@
 use std::{
     fs,
     io::{self, Read},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -201,6 +202,8 @@ fn open(path: &Utf8Path, flags: OpenFlags) -> Result<Connection, Error> {
     connection
         .busy_timeout(BUSY)
         .and_then(|()| connection.pragma_update(None, "mmap_size", 0))
+        // Else a statement with a bound LIMIT is compiled anew each time.
+        .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true))
         .map_err(Error::sql(path, "set up"))?;
     Ok(connection)
 }
@@ -248,18 +251,16 @@ fn bound_work(connection: &Connection) -> Result<(), rusqlite::Error> {
 fn check_schema(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
     let found = schema::version(connection).map_err(Error::sql(path, "read the version"))?;
     // A sandbox that outlived an update of the host still writes the version it began with.
-    let tables = usize::try_from(found)
+    let expected = usize::try_from(found)
         .ok()
         .and_then(|version| version.checked_sub(1))
-        .and_then(|at| schema::OUTBOUND_TABLES.get(at));
-    let Some(tables) = tables else {
+        .and_then(|at| EXPECTED.get(at));
+    let Some(expected) = expected else {
         return Err(Error::hostile(
             path,
             format!("it has schema version {found}"),
         ));
     };
-    let mut expected: Vec<String> = tables.iter().map(|sql| normal(sql)).collect();
-    expected.sort();
     let mut statement = connection
         .prepare_cached("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL LIMIT 64")
         .map_err(Error::sql(path, "read the schema"))?;
@@ -271,7 +272,7 @@ fn check_schema(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
         *sql = normal(sql);
     }
     present.sort();
-    if present == expected {
+    if present == *expected {
         return Ok(());
     }
     Err(Error::hostile(
@@ -279,6 +280,17 @@ fn check_schema(connection: &Connection, path: &Utf8Path) -> Result<(), Error> {
         "its tables are not those of an agent-runner",
     ))
 }
+
+/// What an `outbound.db` of each version consists of, as it is compared.
+static EXPECTED: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+    let versions = schema::OUTBOUND_TABLES.iter();
+    let sorted = versions.map(|tables| {
+        let mut tables: Vec<String> = tables.iter().map(|sql| normal(sql)).collect();
+        tables.sort();
+        tables
+    });
+    sorted.collect()
+});
 
 fn normal(sql: &str) -> String {
     sql.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, HostSide, Outbound, Seq, Trouble, Undecodable,
     progress::{self, Progress},
+    requests,
     schema::{self, LATER_SINCE},
 };
 
@@ -70,6 +71,8 @@ pub struct Pulled {
     pub claims: Vec<Claim>,
     /// What the runner last said of its progress.
     pub progress: Option<Progress>,
+    /// The highest number of what the agent has asked the host for; 0 if it has asked nothing.
+    pub asked: i64,
     /// Is there more to read than one reading takes?
     pub more: bool,
 }
@@ -153,6 +156,7 @@ impl HostSide {
             let snapshot = connection.transaction().map_err(&failed)?;
             let ceilings = Ceilings::above(cursors, highest);
             pulled.claims = read_claims(&snapshot, progress.as_ref()).map_err(&failed)?;
+            pulled.asked = requests::newest(&snapshot).map_err(&failed)?;
             read_rows(&snapshot, &mut pulled, ceilings.out).map_err(&failed)?;
             read_handled(&snapshot, &mut pulled, ceilings.handled).map_err(&failed)?;
             // What is good is taken first; the next reading then finds nothing but this.

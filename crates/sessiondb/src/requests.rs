@@ -171,6 +171,16 @@ pub(crate) fn exceeded(connection: &Connection, cursor: i64) -> Result<bool, rus
     Ok(has_requests(connection)? && beyond(connection, cursor)?)
 }
 
+/// The highest request that is believed; 0 if there is none.
+pub(crate) fn newest(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    if !has_requests(connection)? {
+        return Ok(0);
+    }
+    connection
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM requests")?
+        .query_row([], |row| row.get(0))
+}
+
 fn has_requests(connection: &Connection) -> Result<bool, rusqlite::Error> {
     Ok(schema::version(connection)? >= schema::REQUESTS_SINCE)
 }

@@ -147,5 +147,7 @@ pub(crate) fn migrate(
 
 /// The version of a file.
 pub(crate) fn version(connection: &Connection) -> Result<i32, rusqlite::Error> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))
 }

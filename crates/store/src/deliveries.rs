@@ -18,6 +18,8 @@ use crate::{
     store::Durability,
 };
 
+// A plus beside the number of rows: a bare one has SQLite compile the statement anew each time that it
+// is bound, since a plan may depend on it.
 pub(crate) const DUE_LANES: &str = "SELECT d.channel, d.chat, d.thread FROM deliveries d
      WHERE d.status = 'pending' AND d.parked = 0 AND d.next_at <= ?1
        AND NOT EXISTS (SELECT 1 FROM deliveries o
@@ -27,13 +29,13 @@ pub(crate) const DUE_LANES: &str = "SELECT d.channel, d.chat, d.thread FROM deli
            WHERE a.delivery_id = d.id AND a.ended_at IS NULL)
        AND NOT EXISTS (SELECT 1 FROM parked_channels p
            WHERE p.channel = d.channel AND p.parked_until > ?1)
-     ORDER BY d.next_at, d.position LIMIT ?2";
+     ORDER BY d.next_at, d.position LIMIT ?2 + 0";
 
 pub(crate) const OLDEST: &str = "SELECT d.*,
          (SELECT m.platform_message_id FROM messages m WHERE m.id = d.in_reply_to) AS answers
      FROM deliveries d
      WHERE d.status = 'pending' AND d.channel = ?1 AND d.chat = ?2 AND d.thread IS ?3
-     ORDER BY d.position LIMIT ?4";
+     ORDER BY d.position LIMIT ?4 + 0";
 
 pub(crate) const NEXT_DELIVERY: &str = "SELECT MIN(at) AS next_at FROM (
          SELECT MIN(next_at) AS at FROM deliveries

@@ -22,7 +22,10 @@ use crate::{
 };
 
 pub(crate) const MOVE: &str = "UPDATE sessions SET out_cursor = MAX(out_cursor, ?2),
-         handled_cursor = MAX(handled_cursor, ?3) WHERE id = ?1 RETURNING generation";
+         handled_cursor = MAX(handled_cursor, ?3),
+         last_active_at = CASE WHEN out_cursor < ?2 OR handled_cursor < ?3
+             THEN MAX(last_active_at, ?4) ELSE last_active_at END
+     WHERE id = ?1 RETURNING generation";
 
 /// One statement for each table, all in one call, with the rows as one JSON text. Each gives a row
 /// with the table's name for each one that is new.
@@ -51,9 +54,6 @@ pub(crate) const TAKE: &str =
      SELECT ?1 ->> 'session', value ->> 0, value ->> 1, ?1 ->> 'now'
      FROM json_each(?1, '$.rejected') WHERE TRUE
      ON CONFLICT (session_id, seq) DO NOTHING RETURNING 'rejected_rows'";
-
-pub(crate) const ACTIVE: &str =
-    "UPDATE sessions SET last_active_at = MAX(last_active_at, ?2) WHERE id = ?1";
 
 pub(crate) const REJECTED: &str = "SELECT * FROM rejected_rows ORDER BY rejected_at DESC LIMIT ?1";
 
@@ -178,14 +178,9 @@ impl Store {
         };
         let mut custody = self.custody(durability).await?;
         let mut tx = custody.begin().await?;
-        let generation = move_cursors(&mut tx, session, pulled).await?;
+        let generation = move_cursors(&mut tx, session, pulled, now).await?;
         let accepted = take(&mut tx, session, pulled, now).await?;
         if accepted != Accepted::default() {
-            sqlx::query(ACTIVE)
-                .bind(session.to_string())
-                .bind(now.as_millisecond())
-                .execute(&mut *tx)
-                .await?;
             let event = Event::Pulled {
                 generation,
                 ended: pulled.ended.iter().map(|row| row.seq).collect(),
@@ -315,11 +310,13 @@ async fn move_cursors(
     conn: &mut SqliteConnection,
     session: SessionId,
     pulled: &Pulled,
+    now: Timestamp,
 ) -> sqlx::Result<Generation> {
     let generation: i64 = sqlx::query_scalar(MOVE)
         .bind(session.to_string())
         .bind(pulled.out_cursor)
         .bind(pulled.handled_cursor)
+        .bind(now.as_millisecond())
         .fetch_one(conn)
         .await?;
     Ok(Generation(u32::try_from(generation).unwrap_or(u32::MAX)))

@@ -348,13 +348,13 @@ const HOT: &[&str] = &[
     trace::story::SAID,
     trace::story::WORD,
     wirings::OF_GROUP,
+    work::BY_SEQS,
     work::DUE_SESSIONS,
     work::END_ALL,
     work::MESSAGE,
     work::NEXT_DUE,
     work::PENDING,
     work::SESSION_WORK,
-    pull::ACTIVE,
     pull::MOVE,
 ];
 

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::{
     Error, Store,
     deliveries::{NewDelivery, insert_notice},
-    rows::Fields,
+    rows::{Fields, to_json},
     store::{Durability, begin},
     trace::{self, About, Event},
 };
@@ -23,7 +23,7 @@ pub(crate) const DUE_SESSIONS: &str =
          AND NOT EXISTS (SELECT 1 FROM messages earlier
              WHERE earlier.session_id = m.session_id AND earlier.status = 'pending'
                  AND earlier.seq < m.seq AND earlier.next_at > ?1)
-     GROUP BY m.session_id ORDER BY due_at, m.session_id LIMIT ?2";
+     GROUP BY m.session_id ORDER BY due_at, m.session_id LIMIT ?2 + 0";
 
 pub(crate) const NEXT_DUE: &str =
     "SELECT MIN(next_at) AS next_at FROM messages WHERE status = 'pending' AND next_at > ?1";
@@ -36,6 +36,9 @@ pub(crate) const SESSION_WORK: &str = "SELECT COUNT(*) AS pending, MIN(due_since
      FROM messages WHERE session_id = ?1 AND status = 'pending'";
 
 pub(crate) const MESSAGE: &str = "SELECT * FROM messages WHERE session_id = ?1 AND seq = ?2";
+
+pub(crate) const BY_SEQS: &str = "SELECT * FROM messages
+     WHERE session_id = ?1 AND seq IN (SELECT value FROM json_each(?2))";
 
 pub(crate) const PENDING: &str = "SELECT * FROM messages
      WHERE session_id = ?1 AND status = 'pending' ORDER BY seq LIMIT ?2";
@@ -180,6 +183,24 @@ impl Store {
             .fetch_optional(&mut *conn)
             .await
             .and_then(|row| row.as_ref().map(parse_message).transpose())
+            .map_err(failed)
+    }
+
+    /// Those of these messages that the session has, in no order.
+    pub async fn messages(&self, session: SessionId, seqs: &[i64]) -> Result<Vec<Message>, Error> {
+        let failed = |source| Error::Message {
+            session,
+            seq: seqs.first().copied().unwrap_or_default(),
+            source,
+        };
+        let numbers = to_json(&seqs).map_err(failed)?;
+        let mut conn = self.reader().await.map_err(failed)?;
+        sqlx::query(BY_SEQS)
+            .bind(session.to_string())
+            .bind(numbers)
+            .fetch_all(&mut *conn)
+            .await
+            .and_then(|rows| rows.iter().map(parse_message).collect())
             .map_err(failed)
     }
 

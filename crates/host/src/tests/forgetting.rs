@@ -281,3 +281,20 @@ async fn a_session_that_cannot_be_tidied_keeps_no_other_from_it() {
         assert!(host.sleeps(session).await);
     }
 }
+
+/// A ledger that went by a clock which is set ahead would let a platform's message in twice.
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_forgets_no_duplicates() {
+    let mut host = Host::new(PLAIN).await;
+    host.talk("m1").await;
+    let known = async |host: &Host| {
+        let (channel, chat, id) = (one(), chat("c"), platform_id("m1"));
+        host.store().event_seen(&channel, &chat, &id).await.unwrap()
+    };
+    host.bench.clock.set_ahead(DAY * 30);
+    host.step().await;
+    host.step().await;
+    assert!(known(&host).await);
+    host.pass(15, 2).await;
+    assert!(!known(&host).await);
+}
