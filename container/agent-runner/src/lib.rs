@@ -24,6 +24,7 @@ pub mod children;
 mod error;
 pub mod follow_ups;
 pub mod log;
+pub mod mcp;
 pub mod progress;
 pub mod provider;
 pub mod proxy;

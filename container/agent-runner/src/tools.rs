@@ -42,6 +42,17 @@ pub const NAMES: &[&str] = &[
     ask_question::TOOL,
 ];
 
+/// The tools that a harness has itself: an agent's hands in its sandbox.
+pub const HANDS: &[&str] = &[
+    bash::TOOL,
+    read::TOOL,
+    write::TOOL,
+    edit::TOOL,
+    glob::TOOL,
+    grep::TOOL,
+    web_fetch::TOOL,
+];
+
 /// What a model is told of a tool.
 #[derive(Clone, Debug)]
 pub struct Spec {

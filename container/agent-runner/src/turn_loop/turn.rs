@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc};
 
 use anchorhold_core::turn_failure::{InTurn, Mended, in_turn};
 use anchorhold_sessiondb::{
-    self as sessiondb, Finish, Handled, InboundRow, Offer, Seq, Settings, Trouble,
+    self as sessiondb, Emit, Finish, Handled, InboundRow, Offer, Seq, Settings, Trouble,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -244,9 +244,11 @@ impl TurnLoop {
     fn io(&self, taken: &Taken, settings: &Settings) -> TurnIo {
         let beats = Arc::clone(&self.parts.beats);
         let tools = Arc::clone(&self.parts.tools);
-        TurnIo::new(move |declared| beats.beat(declared), tools)
+        let io = TurnIo::new(move |declared| beats.beat(declared), tools)
             .with_follow_ups(Arc::clone(&taken.follow_ups))
-            .with_way_out(self.way_out(taken), model(settings))
+            .with_way_out(self.way_out(taken), model(settings));
+        self.parts.turn.begin(io.clone());
+        io
     }
 
     fn way_out(&self, taken: &Taken) -> WayOut {
@@ -260,9 +262,11 @@ impl TurnLoop {
         mending: Mending,
         mut taken: Taken,
     ) -> Result<Step, Error> {
+        let called = self.parts.turn.end();
         let mut finish = match watched {
-            Watched::Ended(Ok(outcome)) => {
+            Watched::Ended(Ok(mut outcome)) => {
                 taken.leave_unread();
+                outcome.emit.splice(0..0, addressed(called, &taken));
                 done(&taken, mending, outcome)
             }
             Watched::Ended(Err(TurnError::Exit { code })) => {
@@ -423,6 +427,16 @@ fn remember(state: &mut BTreeMap<String, String>, changes: &[(String, Option<Str
             None => state.remove(key),
         };
     }
+}
+
+/// What a harness did by tools is for whoever woke the turn last.
+fn addressed(called: Vec<Emit>, taken: &Taken) -> impl Iterator<Item = Emit> {
+    let last = taken.rows.iter().rfind(|row| row.triggers);
+    let in_reply_to = last.map(|row| row.seq);
+    called.into_iter().map(move |emit| Emit {
+        in_reply_to,
+        ..emit
+    })
 }
 
 fn done(taken: &Taken, mending: Mending, outcome: TurnOutcome) -> Finish {

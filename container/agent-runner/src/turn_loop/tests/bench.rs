@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     children::Children,
+    mcp::CurrentTurn,
     progress::Beats,
     provider::{
         AgentProvider, ProviderCaps, Providers, Turn, TurnError, TurnIo, TurnOutcome,
@@ -187,6 +188,7 @@ impl Bench {
                 vec![],
                 Arc::clone(&children),
             )),
+            turn: CurrentTurn::default(),
             children,
             orphans: None,
         })
