@@ -12,7 +12,6 @@ use std::{
 };
 
 use anchorhold_core::sandbox::BIN_DIR;
-use anchorhold_sessiondb::Emit;
 use camino::Utf8Path;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -52,46 +51,27 @@ pub fn command() -> [String; 2] {
 
 /// The turn that runs now: what calls of a harness belong to. A clone is the same one.
 #[derive(Clone, Debug, Default)]
-pub struct CurrentTurn(Arc<Mutex<Running>>);
-
-#[derive(Debug, Default)]
-struct Running {
-    io: Option<TurnIo>,
-    said: Vec<Emit>,
-}
+pub struct CurrentTurn(Arc<Mutex<Option<TurnIo>>>);
 
 impl CurrentTurn {
     /// A turn begins, or a turn begins again.
     pub(crate) fn begin(&self, io: TurnIo) {
-        self.running().io = Some(io);
+        *self.running() = Some(io);
     }
 
-    /// It has ended: gives what its calls did in the conversation.
-    pub(crate) fn end(&self) -> Vec<Emit> {
-        std::mem::take(&mut *self.running()).said
-    }
-
-    fn io(&self) -> Option<TurnIo> {
-        self.running().io.clone()
+    /// It has ended.
+    pub(crate) fn end(&self) {
+        *self.running() = None;
     }
 
     async fn call(&self, tool: &str, arguments: &str) -> Result<String, String> {
-        let io = self
-            .io()
-            .ok_or("no turn runs just now, so nothing can be done for it")?;
+        let running = self.running().clone();
+        let io = running.ok_or("no turn runs just now, so nothing can be done for it")?;
         let called = io.call(tool, arguments).await;
-        let called = called.map_err(|error| report(&error))?;
-        if let Some(effect) = called.effect {
-            self.running().said.push(Emit {
-                in_reply_to: None,
-                op: effect.op,
-                files: effect.files,
-            });
-        }
-        Ok(called.text)
+        called.map_err(|error| report(&error))
     }
 
-    fn running(&self) -> MutexGuard<'_, Running> {
+    fn running(&self) -> MutexGuard<'_, Option<TurnIo>> {
         // A panic elsewhere leaves nothing half done in here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

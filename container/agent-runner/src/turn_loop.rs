@@ -1,5 +1,6 @@
 //! The loop: look, claim, have it answered, write answers and completions, look again.
 
+mod serve;
 mod turn;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -6,12 +6,13 @@ use std::{
     sync::Arc,
 };
 
+use anchorhold_sessiondb::Outcome;
 use camino::Utf8PathBuf;
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::{children::Children, tools::Tools};
+use crate::{children::Children, desk::tests::Clerk, tools::Tools};
 
 struct Served {
     dir: tempfile::TempDir,
@@ -36,11 +37,13 @@ impl Served {
         Self { dir, turn, server }
     }
 
-    fn begin(&self) {
+    fn begin(&self) -> Clerk {
         let workspace = Utf8PathBuf::from_path_buf(self.dir.path().to_owned()).unwrap();
         let tools = Tools::new(workspace, Vec::new(), Arc::new(Children::default()));
+        let clerk = Clerk::new(Outcome::Sent);
         let io = TurnIo::new(|_declared| {}, Arc::new(tools));
-        self.turn.begin(io);
+        self.turn.begin(io.with_desk(Arc::clone(&clerk.desk)));
+        clerk
     }
 
     /// Everything that a harness is answered over the shim, a line each.
@@ -123,7 +126,7 @@ async fn a_call_is_of_the_turn_that_runs() {
         "error: no turn runs just now, so nothing can be done for it"
     );
 
-    served.begin();
+    let clerk = served.begin();
     let answered = served.tell(tell(&react)).await;
     assert_eq!(answered[1]["result"]["isError"], false, "{answered:?}");
     let wrong = call("add_reaction", &json!({"seq": 4}));
@@ -132,5 +135,6 @@ async fn a_call_is_of_the_turn_that_runs() {
     let hand = call("bash", &json!({"cmd": "true"}));
     let answered = served.tell(tell(&hand)).await;
     assert_eq!(answered[1]["error"]["message"], "there is no tool \"bash\"");
-    assert_eq!(served.turn.end().len(), 1);
+    assert_eq!(clerk.said().len(), 1);
+    served.turn.end();
 }
