@@ -1,5 +1,6 @@
 //! Takes over what a session's agent has said and ended: from its file into the host's custody.
 
+mod place;
 mod trouble;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -14,7 +15,6 @@ use anchorhold_sessiondb::{
     self as sessiondb, Cursors, HandledRow, HandledState, Outbound, OutboundRow, Seq,
 };
 use anchorhold_store::{
-    deliveries::NewDelivery,
     pull::{EndedMessage, MessageEnd, PulledDelivery, RejectedRow, WaitingMessage},
     sessions::SessionRow,
     work::Message,
@@ -168,6 +168,9 @@ impl Pull {
         };
         for rejected in pulled.rejected {
             error!(%session, seq = rejected.seq, why = %rejected.why, "row of a sandbox refused");
+            if let Some(seq) = Seq::new(rejected.seq) {
+                self.base.outcomes.refuse(session, seq, &rejected.why);
+            }
             accepted.rejected.push(RejectedRow {
                 seq: rejected.seq,
                 why: rejected.why,
@@ -177,15 +180,24 @@ impl Pull {
             .messages(session, &pulled.rows, &pulled.handled)
             .await?;
         for said in pulled.rows {
-            let seq = said.seq.get();
-            match delivery(&messages, session, said)? {
-                Ok(delivery) => accepted.deliveries.push(PulledDelivery { seq, delivery }),
+            let (seq, awaited) = (said.seq, said.awaited);
+            let before = &accepted.deliveries;
+            match self
+                .delivery(&row.session, said, (&messages, before))
+                .await?
+            {
+                Ok(delivery) => {
+                    if awaited {
+                        self.base.outcomes.expect(delivery.id, session, seq);
+                    }
+                    let seq = seq.get();
+                    accepted.deliveries.push(PulledDelivery { seq, delivery });
+                }
                 Err(why) => {
-                    error!(%session, seq, why, "row of a sandbox refused");
-                    accepted.rejected.push(RejectedRow {
-                        seq,
-                        why: why.to_owned(),
-                    });
+                    error!(%session, seq = seq.get(), why, "row of a sandbox refused");
+                    self.base.outcomes.refuse(session, seq, &why);
+                    let seq = seq.get();
+                    accepted.rejected.push(RejectedRow { seq, why });
                 }
             }
         }
@@ -320,26 +332,10 @@ impl Pull {
         self.deliver.start(told.address);
         Ok(())
     }
-}
 
-/// The delivery of one row; an inner error says why it is refused.
-fn delivery(
-    messages: &HashMap<i64, Message>,
-    session: SessionId,
-    said: OutboundRow,
-) -> Result<Result<NewDelivery, &'static str>, PullError> {
-    let Some(asked) = said.in_reply_to.filter(|seq| seq.is_host()) else {
-        return Ok(Err("it answers no message"));
-    };
-    let Some(message) = messages.get(&asked.get()) else {
-        return Ok(Err("it answers a message that the session never had"));
-    };
-    let id = OutboundId::of_row(session, said.seq.get());
-    let outgoing = outgoing(said.op, id);
-    let told = outgoing
-        .delivery(id, message.address.clone(), Some(message.id))
-        .map_err(|source| PullError::Encode { session, source })?;
-    Ok(Ok(told))
+    async fn message(&self, session: SessionId, seq: Seq) -> Result<Option<Message>, PullError> {
+        Ok(self.base.store.message(session, seq.get()).await?)
+    }
 }
 
 fn outgoing(op: Outbound, id: OutboundId) -> Outgoing {

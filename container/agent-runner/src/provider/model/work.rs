@@ -21,11 +21,12 @@ use crate::{
             failure::Failure,
             history::{History, Part},
             key, prompt,
-            reply::split,
+            reply::{Said, To, split},
             shorten::{is_due, text_of},
         },
     },
     report,
+    tools::destinations,
     way_out::WayOut,
 };
 
@@ -116,6 +117,7 @@ impl<'a, D: Dialect> Work<'a, D> {
     /// Asks until everything is answered.
     pub(super) async fn run(&mut self) -> Result<(), TurnError> {
         let (mut said, mut cuts, mut nudged) = (String::new(), 0, false);
+        let mut told_back = false;
         for round in 0..ROUNDS_LIMIT {
             self.make_room().await?;
             let answered = self.ask_patiently(round + 1 < ROUNDS_LIMIT).await?;
@@ -134,18 +136,26 @@ impl<'a, D: Dialect> Work<'a, D> {
                 self.history.hear(vec![Part::text(GO_ON)]);
                 continue;
             }
-            if said.trim().is_empty() && !nudged && self.draft.emit.is_empty() {
+            if said.trim().is_empty() && !nudged && !self.has_spoken() {
                 nudged = true;
                 self.history.hear(vec![Part::text(SAY_SOMETHING)]);
                 continue;
             }
-            self.say(&std::mem::take(&mut said));
+            let words = split(&std::mem::take(&mut said));
+            let unknown = self.unknown_destinations(&words).await;
+            if !unknown.is_empty() && !told_back {
+                told_back = true;
+                let told = prompt::unaddressed(&unknown);
+                self.history.hear(vec![Part::text(&told)]);
+                continue;
+            }
+            self.say(words, &unknown);
             if !self.hear_more().await {
                 return Ok(());
             }
             (cuts, nudged) = (0, false);
         }
-        self.say(TOO_LONG);
+        self.say(split(TOO_LONG), &[]);
         Ok(())
     }
 
@@ -242,22 +252,44 @@ impl<'a, D: Dialect> Work<'a, D> {
             let (id, name, arguments) = call;
             if at >= CALLS_LIMIT {
                 let text = format!("error: at most {CALLS_LIMIT} calls are run at once");
-                return (id, text, true, None);
+                return (id, text, true);
             }
             match Box::pin(io.call(&name, &arguments)).await {
-                Ok(called) => (id, called.text, false, called.effect),
-                Err(error) => (id, format!("error: {}", report(&error)), true, None),
+                Ok(text) => (id, text, false),
+                Err(error) => (id, format!("error: {}", report(&error)), true),
             }
         });
         let mut results = Vec::new();
-        for (call, text, failed, effect) in join_all(running).await {
-            if let Some(effect) = effect {
-                self.draft.emit(effect.op, effect.files);
-            }
+        for (call, text, failed) in join_all(running).await {
             let text = bounded(text);
             results.push(Part::Result { call, text, failed });
         }
         self.history.hear(results);
+    }
+
+    /// The destinations that words name and that the agent has not. Where nobody can say, all are
+    /// believed: the host judges them again.
+    async fn unknown_destinations(&self, words: &[Said]) -> Vec<String> {
+        let named = words.iter().filter_map(|said| match &said.to {
+            Some(To::Destination(name)) => Some(name.clone()),
+            Some(To::Message(_)) | None => None,
+        });
+        let mut named: Vec<String> = named.collect();
+        if named.is_empty() {
+            return named;
+        }
+        match destinations(self.io).await {
+            Ok(known) => named.retain(|name| known.iter().all(|known| known.name != *name)),
+            Err(error) => {
+                tracing::warn!(error = %report(&error), "destinations not known");
+                named.clear();
+            }
+        }
+        named
+    }
+
+    fn has_spoken(&self) -> bool {
+        self.io.has_spoken() || !self.draft.emit.is_empty()
     }
 
     /// Takes what came meanwhile; tells whether something did that needs an answer.
@@ -271,13 +303,24 @@ impl<'a, D: Dialect> Work<'a, D> {
     }
 
     /// Sends words to where they go, each conversation of the turn something.
-    fn say(&mut self, text: &str) {
+    ///
+    /// What is for `unknown` destinations goes nowhere, and whoever waits for an answer is told so.
+    fn say(&mut self, words: Vec<Said>, unknown: &[String]) {
         let newest = self.open.last().cloned();
         let mut answered: BTreeSet<&str> = BTreeSet::new();
-        for said in split(text) {
-            let to = said
-                .to
-                .and_then(|to| self.open.iter().find(|(seq, _)| *seq == to));
+        for mut said in words {
+            let to = match said.to {
+                Some(To::Destination(name)) if unknown.contains(&name) => {
+                    said.text = prompt::not_sent(&name);
+                    None
+                }
+                Some(To::Destination(name)) => {
+                    post_at(&mut self.draft, &name, &said.text);
+                    continue;
+                }
+                Some(To::Message(to)) => self.open.iter().find(|(seq, _)| *seq == to),
+                None => None,
+            };
             let Some((seq, place)) = to.or(self.open.last()) else {
                 self.draft.post(said.text);
                 continue;
@@ -287,8 +330,8 @@ impl<'a, D: Dialect> Work<'a, D> {
         }
         // Whoever wrote is not left without a word, and gets none that was meant for others.
         for (seq, place) in self.open.iter().rev() {
-            let acted = newest.as_ref().is_some_and(|(_, newest)| newest == place)
-                && !self.draft.emit.is_empty();
+            let acted =
+                newest.as_ref().is_some_and(|(_, newest)| newest == place) && self.has_spoken();
             if answered.insert(place) && !acted {
                 post(&mut self.draft, *seq, NOTHING);
             }
@@ -303,6 +346,16 @@ fn post(draft: &mut Draft, to: Seq, text: &str) {
     while !rest.is_empty() {
         let (part, after) = rest.split_at(rest.floor_char_boundary(TEXT_LIMIT_BYTES));
         draft.post_to(to, part.to_owned());
+        rest = after;
+    }
+}
+
+/// As [`post`], to a destination.
+fn post_at(draft: &mut Draft, destination: &str, text: &str) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(rest.floor_char_boundary(TEXT_LIMIT_BYTES));
+        draft.post_at(destination.to_owned(), part.to_owned());
         rest = after;
     }
 }
