@@ -119,7 +119,7 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
         bell,
         beats,
         clock: Arc::new(SystemClock),
-        providers: Providers::builtin(),
+        providers: Providers::builtin(args.harness),
         tools: Arc::new(tools),
         children,
         orphans,

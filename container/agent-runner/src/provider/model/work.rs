@@ -1,12 +1,9 @@
 //! One turn of an agent: rounds of asking its model and running what it calls, until it has answered.
 
-use std::{collections::BTreeSet, fs::File, io::Read, time::Duration};
+use std::{fs::File, io::Read, time::Duration};
 
-use anchorhold_core::{
-    outbound::TEXT_LIMIT_BYTES,
-    turn_failure::{FailureClass, InTurn, Mended, in_turn},
-};
-use anchorhold_sessiondb::{InboundRow, Seq};
+use anchorhold_core::turn_failure::{FailureClass, InTurn, Mended, in_turn};
+use anchorhold_sessiondb::InboundRow;
 use camino::Utf8Path;
 use futures_util::future::join_all;
 use tokio::time::sleep;
@@ -14,14 +11,13 @@ use tokio::time::sleep;
 use crate::{
     provider::{
         Model, TurnError, TurnIo, TurnOutcome,
-        draft::Draft,
+        answers::{Answers, NOTHING_TO_SHORTEN},
         model::{
             Answered, Ask, Dialect, Why,
             ask::{ask, files},
             failure::Failure,
             history::{History, Part},
             key, prompt,
-            reply::split,
             shorten::{is_due, text_of},
         },
     },
@@ -38,17 +34,16 @@ const RESULT_LIMIT_BYTES: usize = 96 * 1024;
 /// How often an answer that was cut for its length goes on.
 const CUT_LIMIT: u32 = 4;
 /// How often a call is tried again within a turn that has run tools, and how long that may wait.
-const AGAIN_LIMIT: u32 = 3;
-const AGAIN_WAIT: Duration = Duration::from_secs(20);
+pub(in crate::provider) const AGAIN_LIMIT: u32 = 3;
+pub(in crate::provider) const AGAIN_WAIT: Duration = Duration::from_secs(20);
 /// The most of the agent's own instructions that is read, in bytes.
 const INSTRUCTIONS_LIMIT_BYTES: u64 = 32 * 1024;
 const INSTRUCTIONS: &str = "AGENTS.md";
 
 const GO_ON: &str = "(This is from the system.) Your answer was cut, since it is too long for one. \
                      Go on exactly where it ends.";
-const SAY_SOMETHING: &str = "(This is from the system.) You ended your turn without a word, and \
+pub(in crate::provider) const SAY_SOMETHING: &str = "(This is from the system.) You ended your turn without a word, and \
                              people wait for an answer. Answer them now, in short.";
-const NOTHING: &str = "(I have nothing to say to that.)";
 const TOO_LONG: &str =
     "(I stopped here: this turn has become too long. Ask me to go on if I should.)";
 
@@ -67,9 +62,7 @@ pub(super) struct Work<'a, D> {
     goes_on: bool,
     /// Has a tool been run?
     has_acted: bool,
-    draft: Draft,
-    /// The messages that wait for an answer: number and place.
-    open: Vec<(Seq, String)>,
+    answers: Answers,
 }
 
 impl<'a, D: Dialect> Work<'a, D> {
@@ -89,8 +82,7 @@ impl<'a, D: Dialect> Work<'a, D> {
             asked: Vec::new(),
             tokens: 0,
             has_acted: false,
-            draft: Draft::default(),
-            open: Vec::new(),
+            answers: Answers::default(),
         }
     }
 
@@ -102,12 +94,7 @@ impl<'a, D: Dialect> Work<'a, D> {
 
     /// Tells the model what was said.
     pub(super) fn hear(&mut self, rows: &[InboundRow]) {
-        let waking = rows.iter().filter(|row| row.triggers);
-        self.open
-            .extend(waking.map(|row| (row.seq, row.place.clone())));
-        if let Some((newest, _)) = self.open.last() {
-            self.draft.begin(*newest);
-        }
+        self.answers.hear(rows);
         let parts = prompt::parts(rows, self.way_out.in_dir());
         self.asked.extend(parts.iter().cloned());
         self.history.hear(parts);
@@ -134,32 +121,31 @@ impl<'a, D: Dialect> Work<'a, D> {
                 self.history.hear(vec![Part::text(GO_ON)]);
                 continue;
             }
-            if said.trim().is_empty() && !nudged && self.draft.emit.is_empty() {
+            if said.trim().is_empty() && !nudged && !self.answers.has_said() {
                 nudged = true;
                 self.history.hear(vec![Part::text(SAY_SOMETHING)]);
                 continue;
             }
-            self.say(&std::mem::take(&mut said));
+            self.answers.say(&std::mem::take(&mut said));
             if !self.hear_more().await {
                 return Ok(());
             }
             (cuts, nudged) = (0, false);
         }
-        self.say(TOO_LONG);
+        self.answers.say(TOO_LONG);
         Ok(())
     }
 
     /// Makes the conversation shorter because a person asked for it.
     pub(super) async fn compact(&mut self) -> Result<(), TurnError> {
         if self.history.messages.is_empty() {
-            self.draft
-                .post("There is nothing to make shorter yet.".to_owned());
+            self.answers.tell(NOTHING_TO_SHORTEN.to_owned());
             return Ok(());
         }
         let before = self.history.bytes();
         self.shorten().await?;
         let after = self.history.bytes();
-        self.draft.post(format!(
+        self.answers.tell(format!(
             "I made what I remember of this conversation shorter: {after} characters instead of \
              {before}."
         ));
@@ -170,7 +156,7 @@ impl<'a, D: Dialect> Work<'a, D> {
     pub(super) fn into_outcome(self) -> TurnOutcome {
         let key = key(self.dialect.caps()).to_owned();
         TurnOutcome {
-            emit: self.draft.emit,
+            emit: self.answers.into_emit(),
             state: vec![(key, Some(self.history.write()))],
         }
     }
@@ -252,7 +238,7 @@ impl<'a, D: Dialect> Work<'a, D> {
         let mut results = Vec::new();
         for (call, text, failed, effect) in join_all(running).await {
             if let Some(effect) = effect {
-                self.draft.emit(effect.op, effect.files);
+                self.answers.emit(effect);
             }
             let text = bounded(text);
             results.push(Part::Result { call, text, failed });
@@ -268,42 +254,6 @@ impl<'a, D: Dialect> Work<'a, D> {
         }
         self.hear(&rows);
         rows.iter().any(|row| row.triggers)
-    }
-
-    /// Sends words to where they go, each conversation of the turn something.
-    fn say(&mut self, text: &str) {
-        let newest = self.open.last().cloned();
-        let mut answered: BTreeSet<&str> = BTreeSet::new();
-        for said in split(text) {
-            let to = said
-                .to
-                .and_then(|to| self.open.iter().find(|(seq, _)| *seq == to));
-            let Some((seq, place)) = to.or(self.open.last()) else {
-                self.draft.post(said.text);
-                continue;
-            };
-            answered.insert(place);
-            post(&mut self.draft, *seq, &said.text);
-        }
-        // Whoever wrote is not left without a word, and gets none that was meant for others.
-        for (seq, place) in self.open.iter().rev() {
-            let acted = newest.as_ref().is_some_and(|(_, newest)| newest == place)
-                && !self.draft.emit.is_empty();
-            if answered.insert(place) && !acted {
-                post(&mut self.draft, *seq, NOTHING);
-            }
-        }
-        self.open.clear();
-    }
-}
-
-/// Posts a text, in several messages where it is too long for one.
-fn post(draft: &mut Draft, to: Seq, text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (part, after) = rest.split_at(rest.floor_char_boundary(TEXT_LIMIT_BYTES));
-        draft.post_to(to, part.to_owned());
-        rest = after;
     }
 }
 
@@ -331,7 +281,7 @@ fn bounded(mut text: String) -> String {
 }
 
 /// The agent's own instructions, if it has some.
-fn instructions(workspace: &Utf8Path) -> Option<String> {
+pub(in crate::provider) fn instructions(workspace: &Utf8Path) -> Option<String> {
     let mut text = Vec::new();
     let path = workspace.join(INSTRUCTIONS);
     // Never waits for the other end of a pipe.
