@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
 use crate::{
+    binaries::{self, Profile},
     debian,
     output::{self, Console},
     workspace::Workspace,
@@ -17,6 +18,8 @@ use crate::{
 
 /// The tests of providers.
 const SUITE: &str = "turn_loop::tests::models";
+/// The cases of the whole path.
+const CASES: &str = "harness_";
 /// Claude Code. It is a program without needs, one package for each kind of machine.
 const CLAUDE_CODE: &str = "@anthropic-ai/claude-code@2.1.197";
 
@@ -39,6 +42,7 @@ pub(crate) fn step(workspace: &Workspace, console: &Console) -> Result<String> {
         claude_code(workspace, &sh, console)?,
     )];
     suite(&sh, console, &programs)?;
+    whole_path(workspace, &sh, console, &programs)?;
     Ok(format!("{} harnesses of others", programs.len()))
 }
 
@@ -73,6 +77,27 @@ fn install(
     ))?;
     sh.write_file(&done, package)?;
     Ok(place)
+}
+
+/// Runs the cases between a person and a stand-in for the model, behind bubblewrap: what is inside has no
+/// network anyway.
+fn whole_path(
+    workspace: &Workspace,
+    sh: &Shell,
+    console: &Console,
+    programs: &Programs,
+) -> Result<()> {
+    let runner = binaries::runner(workspace, console, Profile::Dev)?;
+    let tests = "--locked --package anchorhold-host --features real-harnesses --test e2e_sandbox";
+    let tests = tests.split(' ');
+    let cases =
+        cmd!(sh, "cargo test --quiet {tests...} -- {CASES}").env("ANCHORHOLD_RUNNER", runner);
+    let cases = programs
+        .iter()
+        .fold(cases, |cases, (name, program)| cases.env(name, program));
+    console
+        .run(cases)
+        .context("run the programs of others through the whole path")
 }
 
 /// Runs the suite of providers with the programs, without a network.

@@ -17,7 +17,7 @@ all_cases!(e2e::wall::Wall::named("sandbox"));
 
 #[cfg(feature = "real-harnesses")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn claude_code_answers_through_the_whole_path() {
+async fn harness_claude_code_answers_through_the_whole_path() {
     let wall = e2e::wall::Wall::named("sandbox");
-    Box::pin(harnesses::claude_code_answers_through_the_whole_path(wall)).await;
+    Box::pin(harnesses::harness_claude_code_answers_through_the_whole_path(wall)).await;
 }

@@ -14,7 +14,7 @@ use crate::e2e::{
     wall::Wall,
 };
 
-pub(crate) async fn claude_code_answers_through_the_whole_path(wall: Wall) {
+pub(crate) async fn harness_claude_code_answers_through_the_whole_path(wall: Wall) {
     // Written so that the command itself is not what is found.
     let look = "cat /proc/[0-9]*/environ | tr '\\0' '\\n'; \
                 grep -rl 'of the ho''st alone' /anchorhold/in /anchorhold/out /workspace /tmp /etc \
