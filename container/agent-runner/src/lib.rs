@@ -19,11 +19,15 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+mod archive;
 pub mod args;
 pub mod children;
+pub mod desk;
 mod error;
 pub mod follow_ups;
 pub mod log;
+pub mod mcp;
+pub mod memory;
 pub mod progress;
 pub mod provider;
 pub mod proxy;

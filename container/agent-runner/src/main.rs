@@ -18,9 +18,9 @@ use anchorhold_agent_runner::{
     Error, admin,
     args::Args,
     children::{Children, Orphans},
-    log,
+    log, mcp,
     progress::Beats,
-    provider::Providers,
+    provider::{Harness, Providers},
     proxy::Proxy,
     report,
     tools::Tools,
@@ -37,7 +37,7 @@ use anyhow::Context;
 use camino::Utf8Path;
 use jiff::Timestamp;
 use tokio::{
-    net::UnixDatagram,
+    net::{UnixDatagram, UnixListener},
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
     time::{Duration, sleep},
@@ -59,12 +59,34 @@ fn main() -> ExitCode {
     if Path::new(&name).file_name() == Some(OsStr::new(ADMIN_NAME)) {
         return administer(env::args_os().skip(1));
     }
+    if env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == mcp::ARGUMENT)
+    {
+        return connect();
+    }
     log::init();
     match run() {
         Ok(Ended::Told) => ExitCode::SUCCESS,
         Ok(Ended::Exit(code)) => ExitCode::from(code),
         Err(error) => {
             tracing::error!(error = %report(&*error), "agent-runner failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Connects a harness to the tools.
+fn connect() -> ExitCode {
+    match mcp::shim::run(Utf8Path::new(mcp::SOCKET), io::stdin(), io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // silent: whoever reads it has gone; the exit status says the rest.
+            drop(writeln!(
+                io::stderr(),
+                "can't reach the tools at {}: {error}",
+                mcp::SOCKET
+            ));
             ExitCode::FAILURE
         }
     }
@@ -109,6 +131,7 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
         })
         .collect();
     let proxy = open_proxy().await;
+    let (turn, harness) = (mcp::CurrentTurn::default(), open_tools());
     let tools = Tools::new(args.workspace.clone(), environment, Arc::clone(&children))
         .with_environment(proxy.iter().flat_map(Proxy::environment).collect());
     // Bound before the first look, so that nothing is missed between the two.
@@ -119,8 +142,12 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
         bell,
         beats,
         clock: Arc::new(SystemClock),
-        providers: Providers::builtin(args.harness),
+        providers: Providers::builtin(Harness {
+            tools: mcp::command().to_vec(),
+            ..args.harness
+        }),
         tools: Arc::new(tools),
+        turn: turn.clone(),
         children,
         orphans,
     };
@@ -131,6 +158,7 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
         ended = turns.run(&stop) => ended?,
         never = signals.pass_on(&stop) => match never {},
         never = pass_on(proxy, WayOut::at(&args.in_dir)) => match never {},
+        never = serve_tools(harness, turn) => match never {},
     };
     tracing::info!(%generation, "agent-runner ends");
     Ok(ended)
@@ -164,6 +192,20 @@ async fn open_proxy() -> Option<Proxy> {
 async fn pass_on(proxy: Option<Proxy>, way_out: WayOut) -> Infallible {
     match proxy {
         Some(proxy) => proxy.run(way_out).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Without them a harness can only answer.
+fn open_tools() -> Option<UnixListener> {
+    mcp::listen(Utf8Path::new(mcp::SOCKET))
+        .inspect_err(|error| tracing::warn!(error = %report(error), "no socket for tools"))
+        .ok()
+}
+
+async fn serve_tools(listener: Option<UnixListener>, turn: mcp::CurrentTurn) -> Infallible {
+    match listener {
+        Some(listener) => mcp::serve(listener, turn).await,
         None => std::future::pending().await,
     }
 }

@@ -22,12 +22,13 @@ use anchorhold_sessiondb::{Emit, InboundRow, ModelOptions};
 use async_trait::async_trait;
 
 use crate::{
+    desk::Desk,
     follow_ups::FollowUps,
     provider::{
         anthropic::Anthropic, claude_code::ClaudeCode, model::Agent, offline::Offline,
         openai::OpenAi, waits::Waits,
     },
-    tools::{Called, ToolError, Tools},
+    tools::{ToolError, Tools},
     way_out::WayOut,
 };
 
@@ -132,6 +133,7 @@ pub struct TurnIo {
     waits: Waits,
     tools: Arc<Tools>,
     follow_ups: Arc<FollowUps>,
+    desk: Arc<Desk>,
     way_out: Option<WayOut>,
     model: Option<Model>,
 }
@@ -145,12 +147,14 @@ impl fmt::Debug for TurnIo {
 }
 
 impl TurnIo {
-    /// `beat` is called at each event of the turn. It has no follow-ups.
+    /// `beat` is called at each event of the turn. It has no follow-ups, and nobody hears what its
+    /// tools say.
     pub fn new(beat: impl Fn(Option<Duration>) + Send + Sync + 'static, tools: Arc<Tools>) -> Self {
         Self {
             waits: Waits::new(beat),
             tools,
             follow_ups: Arc::new(FollowUps::none()),
+            desk: Arc::new(Desk::closed()),
             way_out: None,
             model: None,
         }
@@ -160,6 +164,22 @@ impl TurnIo {
     #[must_use]
     pub fn with_follow_ups(self, follow_ups: Arc<FollowUps>) -> Self {
         Self { follow_ups, ..self }
+    }
+
+    /// The same with a desk that is served.
+    #[must_use]
+    pub fn with_desk(self, desk: Arc<Desk>) -> Self {
+        Self { desk, ..self }
+    }
+
+    /// Where tools say something at once.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Have tools said or done something in the conversation, in this try of the turn?
+    pub fn has_spoken(&self) -> bool {
+        self.desk.has_spoken()
     }
 
     /// The same with a way out, and with a model at its other end.
@@ -199,7 +219,7 @@ impl TurnIo {
 
     /// Calls a tool with its arguments in JSON, and shows progress around it. Several calls may run
     /// at once; dropping the future ends the call.
-    pub async fn call(&self, tool: &str, arguments: &str) -> Result<Called, ToolError> {
+    pub async fn call(&self, tool: &str, arguments: &str) -> Result<String, ToolError> {
         let io = Self {
             waits: self.waits.beside(),
             ..self.clone()

@@ -2,6 +2,7 @@
 
 mod add_reaction;
 mod ask_question;
+mod ask_user_question;
 mod bash;
 mod edit;
 mod edit_message;
@@ -9,8 +10,14 @@ mod files;
 mod glob;
 mod grep;
 mod html;
+mod list_destinations;
+mod memory_search;
 mod read;
+mod say;
+mod send_card;
 mod send_file;
+mod send_message;
+mod status;
 mod web_fetch;
 mod write;
 
@@ -20,12 +27,17 @@ use std::{
 };
 
 use anchorhold_core::outbound::TEXT_LIMIT_BYTES;
-use anchorhold_sessiondb::{Outbound, OutboxFile, Seq};
+use anchorhold_sessiondb::Seq;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{children::Children, provider::TurnIo, way_out::WayOutError};
+use crate::{
+    children::Children, desk::DeskError, memory::MemoryError, provider::TurnIo,
+    way_out::WayOutError,
+};
+
+pub(crate) use list_destinations::destinations;
 
 /// The names of all tools.
 pub const NAMES: &[&str] = &[
@@ -36,10 +48,27 @@ pub const NAMES: &[&str] = &[
     glob::TOOL,
     grep::TOOL,
     web_fetch::TOOL,
+    send_message::TOOL,
     send_file::TOOL,
+    send_card::TOOL,
     edit_message::TOOL,
     add_reaction::TOOL,
+    ask_user_question::TOOL,
     ask_question::TOOL,
+    list_destinations::TOOL,
+    memory_search::TOOL,
+    status::TOOL,
+];
+
+/// The tools that a harness has itself: an agent's hands in its sandbox.
+pub const HANDS: &[&str] = &[
+    bash::TOOL,
+    read::TOOL,
+    write::TOOL,
+    edit::TOOL,
+    glob::TOOL,
+    grep::TOOL,
+    web_fetch::TOOL,
 ];
 
 /// What a model is told of a tool.
@@ -62,10 +91,16 @@ static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
         glob::SPEC,
         grep::SPEC,
         web_fetch::SPEC,
+        send_message::SPEC,
         send_file::SPEC,
+        send_card::SPEC,
         edit_message::SPEC,
         add_reaction::SPEC,
+        ask_user_question::SPEC,
         ask_question::SPEC,
+        list_destinations::SPEC,
+        memory_search::SPEC,
+        status::SPEC,
     ];
     let spec = |(name, (about, schema)): (&&'static str, (&'static str, &str))| Spec {
         name,
@@ -89,24 +124,6 @@ pub struct Tools {
     /// What commands have in their environment besides.
     extra: Vec<(String, String)>,
     children: Arc<Children>,
-}
-
-/// What a tool did.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Called {
-    /// For the agent to read.
-    pub text: String,
-    /// For the conversation; it happens when the turn ends.
-    pub effect: Option<Effect>,
-}
-
-/// Something that a turn does in the conversation.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// What.
-    pub op: Outbound,
-    /// Files that go with it.
-    pub files: Vec<OutboxFile>,
 }
 
 /// A tool call that failed; the agent is told.
@@ -161,6 +178,20 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
+    /// What was said did not arrive, or nobody can say whether it did.
+    #[error("message {seq}: {why}")]
+    Undelivered {
+        /// Its number.
+        seq: Seq,
+        /// Why.
+        why: String,
+    },
+    /// The memory could not be searched.
+    #[error("can't search the memory")]
+    Memory(#[from] MemoryError),
+    /// It could not be said, or the host not be asked.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
     /// A file that is not sent.
     #[error("{path:?} is not sent: {why}")]
     Refused {
@@ -211,7 +242,7 @@ impl Tools {
         io: &TurnIo,
         tool: &str,
         arguments: &str,
-    ) -> Result<Called, ToolError> {
+    ) -> Result<String, ToolError> {
         match tool {
             bash::TOOL => bash::call(self, io, parse(bash::TOOL, arguments)?).await,
             read::TOOL => read::call(self, &parse(read::TOOL, arguments)?),
@@ -220,10 +251,37 @@ impl Tools {
             glob::TOOL => glob::call(self, parse(glob::TOOL, arguments)?).await,
             grep::TOOL => grep::call(self, parse(grep::TOOL, arguments)?).await,
             web_fetch::TOOL => web_fetch::call(io, parse(web_fetch::TOOL, arguments)?).await,
-            send_file::TOOL => send_file::call(self, parse(send_file::TOOL, arguments)?),
-            edit_message::TOOL => edit_message::call(parse(edit_message::TOOL, arguments)?),
-            add_reaction::TOOL => add_reaction::call(parse(add_reaction::TOOL, arguments)?),
-            ask_question::TOOL => ask_question::call(parse(ask_question::TOOL, arguments)?),
+            _ => self.speak(io, tool, arguments).await,
+        }
+    }
+
+    /// The tools by which an agent reaches people and the host.
+    async fn speak(&self, io: &TurnIo, tool: &str, arguments: &str) -> Result<String, ToolError> {
+        match tool {
+            send_message::TOOL => {
+                send_message::call(self, io, parse(send_message::TOOL, arguments)?).await
+            }
+            send_file::TOOL => send_file::call(self, io, parse(send_file::TOOL, arguments)?).await,
+            send_card::TOOL => send_card::call(io, parse(send_card::TOOL, arguments)?).await,
+            edit_message::TOOL => {
+                edit_message::call(io, parse(edit_message::TOOL, arguments)?).await
+            }
+            add_reaction::TOOL => {
+                add_reaction::call(io, parse(add_reaction::TOOL, arguments)?).await
+            }
+            ask_user_question::TOOL => {
+                ask_user_question::call(io, parse(ask_user_question::TOOL, arguments)?).await
+            }
+            ask_question::TOOL => {
+                ask_question::call(io, parse(ask_question::TOOL, arguments)?).await
+            }
+            list_destinations::TOOL => {
+                list_destinations::call(io, parse(list_destinations::TOOL, arguments)?).await
+            }
+            memory_search::TOOL => {
+                memory_search::call(self, &parse(memory_search::TOOL, arguments)?)
+            }
+            status::TOOL => status::call(io, parse(status::TOOL, arguments)?).await,
             _ => Err(ToolError::UnknownTool),
         }
     }
@@ -233,9 +291,11 @@ fn parse<'a, T: Deserialize<'a>>(tool: &'static str, json: &'a str) -> Result<T,
     serde_json::from_str(json).map_err(|source| ToolError::Arguments { tool, source })
 }
 
-/// What a tool that changes nothing in the conversation gave.
-fn told(text: String) -> Called {
-    Called { text, effect: None }
+/// The error for a reply that is not one to what was asked.
+fn strange() -> ToolError {
+    ToolError::Desk(DeskError::Refused {
+        why: "the host answered something else".to_owned(),
+    })
 }
 
 fn message(tool: &'static str, seq: i64) -> Result<Seq, ToolError> {

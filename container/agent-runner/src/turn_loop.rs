@@ -1,5 +1,6 @@
 //! The loop: look, claim, have it answered, write answers and completions, look again.
 
+mod serve;
 mod turn;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error,
     children::{Children, Orphans},
+    mcp::CurrentTurn,
     progress::Beats,
     provider::Providers,
     report,
@@ -74,6 +76,8 @@ pub struct Parts {
     pub providers: Providers,
     /// What an agent can do besides talk.
     pub tools: Arc<Tools>,
+    /// The turn that calls of a harness belong to.
+    pub turn: CurrentTurn,
     /// Which processes tools wait for themselves.
     pub children: Arc<Children>,
     /// The duty to bury orphans, for the first process of a sandbox.

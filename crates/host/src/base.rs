@@ -14,7 +14,9 @@ use anchorhold_sessiondb::HostSide;
 use anchorhold_store::Store;
 use jiff::Timestamp;
 
-use crate::{admin::inside::InsideBell, dirs::Dirs, live::Live, models::Models};
+use crate::{
+    admin::inside::InsideBell, dirs::Dirs, live::Live, models::Models, outcomes::Outcomes,
+};
 
 /// The common ground of all stages. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Base {
     pub live: Live,
     /// Rung when a sandbox may have asked the host for something.
     pub inside: InsideBell,
+    /// What becomes of what tools say.
+    pub outcomes: Outcomes,
     /// Who owns what sandboxes write, where that is not the host's own user: uid and gid.
     pub sandbox_owner: Option<(u32, u32)>,
     /// Messages whose files are in their place and that are not on record yet.
@@ -52,6 +56,7 @@ impl Base {
             models: Models::default(),
             live: Live::default(),
             inside,
+            outcomes: Outcomes::default(),
             sandbox_owner,
             in_hand: Arc::default(),
             clock,

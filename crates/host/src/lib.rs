@@ -56,6 +56,7 @@ pub mod supervise;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod outcomes;
 pub mod output;
 pub mod settings;
 

@@ -1,5 +1,6 @@
 //! Takes over what a session's agent has said and ended: from its file into the host's custody.
 
+mod place;
 mod trouble;
 
 use std::collections::HashSet;
@@ -11,11 +12,9 @@ use anchorhold_core::{
     turn_failure::Patience,
 };
 use anchorhold_sessiondb::{
-    self as sessiondb, Cursors, HandledRow, HandledState, Outbound, OutboundRow, Seq,
-    progress::Progress,
+    self as sessiondb, Cursors, HandledRow, HandledState, Outbound, Seq, progress::Progress,
 };
 use anchorhold_store::{
-    deliveries::NewDelivery,
     pull::{EndedMessage, MessageEnd, PulledDelivery, RejectedRow, WaitingMessage},
     sessions::SessionRow,
     work::Message,
@@ -164,21 +163,33 @@ impl Pull {
         };
         for rejected in pulled.rejected {
             error!(%session, seq = rejected.seq, why = %rejected.why, "row of a sandbox refused");
+            if let Some(seq) = Seq::new(rejected.seq) {
+                self.base.outcomes.refuse(session, seq, &rejected.why);
+            }
             accepted.rejected.push(RejectedRow {
                 seq: rejected.seq,
                 why: rejected.why,
             });
         }
         for said in pulled.rows {
-            let seq = said.seq.get();
-            match self.delivery(session, said).await? {
-                Ok(delivery) => accepted.deliveries.push(PulledDelivery { seq, delivery }),
+            let (seq, awaited) = (said.seq, said.awaited);
+            let before = &accepted.deliveries;
+            match self
+                .delivery((session, &row.session.key), said, before)
+                .await?
+            {
+                Ok(delivery) => {
+                    if awaited {
+                        self.base.outcomes.expect(delivery.id, session, seq);
+                    }
+                    let seq = seq.get();
+                    accepted.deliveries.push(PulledDelivery { seq, delivery });
+                }
                 Err(why) => {
-                    error!(%session, seq, why, "row of a sandbox refused");
-                    accepted.rejected.push(RejectedRow {
-                        seq,
-                        why: why.to_owned(),
-                    });
+                    error!(%session, seq = seq.get(), why, "row of a sandbox refused");
+                    self.base.outcomes.refuse(session, seq, &why);
+                    let seq = seq.get();
+                    accepted.rejected.push(RejectedRow { seq, why });
                 }
             }
         }
@@ -205,26 +216,6 @@ impl Pull {
             self.deliver.start(lane);
         }
         Ok(())
-    }
-
-    /// The delivery of one row; an inner error says why it is refused.
-    async fn delivery(
-        &self,
-        session: SessionId,
-        said: OutboundRow,
-    ) -> Result<Result<NewDelivery, &'static str>, PullError> {
-        let Some(asked) = said.in_reply_to.filter(|seq| seq.is_host()) else {
-            return Ok(Err("it answers no message"));
-        };
-        let Some(message) = self.message(session, asked).await? else {
-            return Ok(Err("it answers a message that the session never had"));
-        };
-        let id = OutboundId::of_row(session, said.seq.get());
-        let outgoing = outgoing(said.op, id);
-        let told = outgoing
-            .delivery(id, message.address, Some(message.id))
-            .map_err(|source| PullError::Encode { session, source })?;
-        Ok(Ok(told))
     }
 
     /// The end of one message. One that failed is told to the person in the same step.

@@ -28,6 +28,7 @@ mod restarts;
 mod saying;
 mod sending;
 mod showing;
+mod tools;
 mod tracing;
 mod troubles;
 mod way_out;

@@ -24,6 +24,7 @@
 
 pub mod backup;
 pub mod bell;
+mod envelope;
 mod error;
 mod host;
 mod inbox;
@@ -33,6 +34,7 @@ mod layout;
 mod offer;
 mod open;
 mod outbox;
+mod outcome;
 mod payload;
 pub mod progress;
 mod pull;
@@ -41,14 +43,17 @@ mod remove;
 mod requests;
 mod retention;
 mod runner;
+mod said;
 mod schema;
 mod seq;
 pub mod way_out;
+mod wish;
 
 pub use error::{Disposition, Error};
 pub use host::{HostSide, ModelOptions, Settings};
 pub use journal::{Body, FileRow, JournalRow, Rebuild};
 pub use offer::{InboundRow, Offer, UnknownRow};
+pub use outcome::Outcome;
 pub use payload::{
     ASK_LIMIT, About, Answer, Chat, Control, Inbound, InboxFile, Note, Outbound, Undecodable,
 };
@@ -57,6 +62,7 @@ pub use recover::Recovered;
 pub use requests::{AdminRequestRow, REPLY_LIMIT_BYTES, REQUEST_LIMIT_BYTES, Requests};
 pub use runner::{Emit, Finish, Handled, OutboxFile, RunnerSide, Trouble};
 pub use seq::Seq;
+pub use wish::{DestinationLine, Facts, Wish, WishReply};
 
 #[cfg(test)]
 mod tests;

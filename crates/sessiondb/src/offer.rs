@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
-    Control, Error, Inbound, RunnerSide, Seq, Settings, layout::INBOUND, payload::CONTROL,
+    Control, Error, Inbound, RunnerSide, Seq, Settings, Undecodable, layout::INBOUND,
+    payload::CONTROL,
 };
 
 /// What there is to do. What [`RunnerSide::offer`] gives is one of: something to stop, messages
@@ -56,6 +57,11 @@ pub struct UnknownRow {
     /// Why it is not understood.
     pub why: String,
 }
+
+/// A row of `inbound.db`, for [`read_row`].
+pub(crate) const ROW: &str =
+    "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at,
+         channel || '/' || chat || coalesce('/' || thread, '') FROM messages";
 
 /// What is being looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -228,12 +234,10 @@ impl RunnerSide {
         let path = self.layout.in_dir.join(INBOUND);
         let failed = Error::sql(&path, "read");
         let mut statement = inbound
-            .prepare(
-                "SELECT seq, triggers, tries, due_at, kind, version, payload, created_at,
-                     channel || '/' || chat || coalesce('/' || thread, '')
-                 FROM messages WHERE status = 'open' AND seq > ?1
+            .prepare(&format!(
+                "{ROW} WHERE status = 'open' AND seq > ?1
                  AND (fresh_only IS NULL OR fresh_only < ?2) ORDER BY seq",
-            )
+            ))
             .map_err(&failed)?;
         let mut rows = statement
             .query(params![self.low_water, self.generation.0])
@@ -297,6 +301,12 @@ impl RunnerSide {
         Ok(offer)
     }
 
+    /// Has this message ended, and how often did a provider fail with it?
+    pub(crate) fn has_ended(&self, seq: Seq) -> Result<(bool, u32), Error> {
+        let (standing, failures) = self.standing(seq)?;
+        Ok((standing == Standing::Ended, failures))
+    }
+
     /// How far the agent is with a message, and how often a provider failed with it.
     fn standing(&self, seq: Seq) -> Result<(Standing, u32), Error> {
         let found = self
@@ -348,10 +358,7 @@ impl Offer {
 }
 
 /// Reads kind, version and payload from the columns that begin at `first`.
-fn payload(
-    row: &Row<'_>,
-    first: usize,
-) -> Result<Result<Inbound, crate::Undecodable>, rusqlite::Error> {
+fn payload(row: &Row<'_>, first: usize) -> Result<Result<Inbound, Undecodable>, rusqlite::Error> {
     let kind = row.get_ref(first)?.as_str()?;
     let text = row.get_ref(first + 2)?.as_str()?;
     Ok(Inbound::decode(kind, row.get(first + 1)?, text))
@@ -362,14 +369,27 @@ fn decode(
     seq: Seq,
     failures: u32,
 ) -> Result<Result<Candidate, UnknownRow>, rusqlite::Error> {
-    let payload = match payload(row, 4)? {
-        Ok(payload) => payload,
+    let bytes = row.get_ref(6)?.as_str()?.len();
+    Ok(match read_row(row, seq, failures)? {
+        Ok(row) => Ok(Candidate { row, bytes }),
         Err(why) => {
             let why = why.to_string();
-            return Ok(Err(UnknownRow { seq, why }));
+            Err(UnknownRow { seq, why })
         }
+    })
+}
+
+/// Reads a row that was found with [`ROW`].
+pub(crate) fn read_row(
+    row: &Row<'_>,
+    seq: Seq,
+    failures: u32,
+) -> Result<Result<InboundRow, Undecodable>, rusqlite::Error> {
+    let payload = match payload(row, 4)? {
+        Ok(payload) => payload,
+        Err(why) => return Ok(Err(why)),
     };
-    let row_of = InboundRow {
+    Ok(Ok(InboundRow {
         seq,
         triggers: row.get(1)?,
         tries: row.get(2)?,
@@ -377,7 +397,5 @@ fn decode(
         place: row.get(8)?,
         created_at: Timestamp::from_millisecond(row.get(7)?).unwrap_or_default(),
         payload,
-    };
-    let bytes = row.get_ref(6)?.as_str()?.len();
-    Ok(Ok(Candidate { row: row_of, bytes }))
+    }))
 }

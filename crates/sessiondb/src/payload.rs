@@ -467,7 +467,10 @@ fn bad_ask(
     None
 }
 
-fn parse<'a, T: Deserialize<'a>>(kind: &'static str, payload: &'a str) -> Result<T, Undecodable> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(
+    kind: &'static str,
+    payload: &'a str,
+) -> Result<T, Undecodable> {
     // serde's message can quote the content, so it is not kept.
     serde_json::from_str(payload).map_err(|_quotes_content| Undecodable::Bad {
         kind,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, HostSide, Outbound, Seq, Trouble, Undecodable,
+    envelope::{Envelope, Opened},
     schema::{self, LATER_SINCE},
 };
 
@@ -80,6 +81,10 @@ pub struct OutboundRow {
     pub in_reply_to: Option<Seq>,
     /// What to do.
     pub op: Outbound,
+    /// The destination that it names, if it is not for the conversation of what it answers.
+    pub to: Option<String>,
+    /// Does the sandbox wait to be told what becomes of it?
+    pub awaited: bool,
 }
 
 /// The end of one message.
@@ -209,12 +214,14 @@ fn decode_row(row: &rusqlite::Row<'_>, raw: i64) -> Result<OutboundRow, String> 
         .get::<_, i64>(3)
         .map_err(|_not_a_number| "the version is no number")?;
     let payload = text(row, 4).ok_or("the payload is no text")?;
-    let op =
-        Outbound::decode(kind, version, payload).map_err(|why: Undecodable| why.to_string())?;
+    let Opened { to, awaited, op } =
+        Envelope::open(kind, version, payload).map_err(|why: Undecodable| why.to_string())?;
     Ok(OutboundRow {
         seq,
         in_reply_to,
         op,
+        to,
+        awaited,
     })
 }
 

@@ -45,55 +45,69 @@ impl Requests {
     /// Asks the host for something, in JSON of at most [`REQUEST_LIMIT_BYTES`], and gives the number
     /// that its reply will have. Not idempotent: each call is a request of its own.
     pub fn ask(&mut self, request: &str, now: Timestamp) -> Result<i64, Error> {
-        check_len("request", request, REQUEST_LIMIT_BYTES)?;
-        let path = self.layout.outbound();
-        let failed = Error::sql(&path, "ask the host");
-        let inbound_path = self.layout.in_dir.join(INBOUND);
-        let inbound = open::inbound_ro(&inbound_path)?;
-        let transaction = self
-            .outbound
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&failed)?;
-        // Above the replies too: a file that was made anew must not use their numbers again.
-        let replied = last_reply(&inbound).map_err(Error::sql(&inbound_path, "read"))?;
-        transaction
-            .execute("DELETE FROM requests WHERE id <= ?1", [replied])
-            .map_err(&failed)?;
-        let own: i64 = transaction
-            .query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| {
-                row.get(0)
-            })
-            .map_err(&failed)?;
-        let id = own.max(replied).saturating_add(1);
-        transaction
-            .execute(
-                "INSERT INTO requests (id, request, created_at) VALUES (?1, ?2, ?3)",
-                params![id, request, now.as_millisecond()],
-            )
-            .map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
-        // silent: a host that does not listen looks by itself
-        bell::ring(&self.layout.in_dir);
-        Ok(id)
+        ask(&self.layout, &mut self.outbound, request, now)
     }
 
     /// The host's reply to request `id`; `None` as long as there is none, or it can't be read yet.
     pub fn reply(&self, id: i64) -> Result<Option<String>, Error> {
-        let path = self.layout.in_dir.join(INBOUND);
-        let found = open::inbound_ro(&path).and_then(|inbound| {
-            inbound
-                .query_row(
-                    "SELECT reply FROM replies WHERE request_id = ?1",
-                    [id],
-                    |row| row.get(0),
-                )
-                .optional()
-                .map_err(Error::sql(&path, "read"))
-        });
-        match found {
-            Err(error) if error.is_later() => Ok(None),
-            found => found,
-        }
+        reply(&self.layout, id)
+    }
+}
+
+/// Writes a request; see [`Requests::ask`].
+pub(crate) fn ask(
+    layout: &Layout,
+    outbound: &mut Connection,
+    request: &str,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    check_len("request", request, REQUEST_LIMIT_BYTES)?;
+    let path = layout.outbound();
+    let failed = Error::sql(&path, "ask the host");
+    let inbound_path = layout.in_dir.join(INBOUND);
+    let inbound = open::inbound_ro(&inbound_path)?;
+    let transaction = outbound
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(&failed)?;
+    // Above the replies too: a file that was made anew must not use their numbers again.
+    let replied = last_reply(&inbound).map_err(Error::sql(&inbound_path, "read"))?;
+    transaction
+        .execute("DELETE FROM requests WHERE id <= ?1", [replied])
+        .map_err(&failed)?;
+    let own: i64 = transaction
+        .query_row("SELECT coalesce(max(id), 0) FROM requests", [], |row| {
+            row.get(0)
+        })
+        .map_err(&failed)?;
+    let id = own.max(replied).saturating_add(1);
+    transaction
+        .execute(
+            "INSERT INTO requests (id, request, created_at) VALUES (?1, ?2, ?3)",
+            params![id, request, now.as_millisecond()],
+        )
+        .map_err(&failed)?;
+    transaction.commit().map_err(&failed)?;
+    // silent: a host that does not listen looks by itself
+    bell::ring(&layout.in_dir);
+    Ok(id)
+}
+
+/// Reads a reply; see [`Requests::reply`].
+pub(crate) fn reply(layout: &Layout, id: i64) -> Result<Option<String>, Error> {
+    let path = layout.in_dir.join(INBOUND);
+    let found = open::inbound_ro(&path).and_then(|inbound| {
+        inbound
+            .query_row(
+                "SELECT reply FROM replies WHERE request_id = ?1",
+                [id],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(Error::sql(&path, "read"))
+    });
+    match found {
+        Err(error) if error.is_later() => Ok(None),
+        found => found,
     }
 }
 

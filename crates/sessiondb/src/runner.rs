@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use crate::{
     Cursors, Error, Outbound, Seq, Settings,
+    envelope::Envelope,
     layout::{INBOUND, Layout, OUTBOX},
     open,
 };
@@ -82,6 +83,21 @@ pub struct Emit {
     pub op: Outbound,
     /// Files that go with it; named in the operation by [`RunnerSide::finish`].
     pub files: Vec<OutboxFile>,
+    /// The name of the destination that it is for, if not the conversation of what it answers.
+    pub to: Option<String>,
+}
+
+impl Emit {
+    /// The same, without the files.
+    #[must_use]
+    pub fn without_files(&self) -> Self {
+        Self {
+            in_reply_to: self.in_reply_to,
+            op: self.op.clone(),
+            files: Vec::new(),
+            to: self.to.clone(),
+        }
+    }
 }
 
 /// A file that goes with a message.
@@ -174,10 +190,7 @@ impl RunnerSide {
         let Seen {
             highest: highest_in,
             floor,
-        } = match self.seen {
-            Some(seen) => seen,
-            None => self.see(&self.inbound()?)?,
-        };
+        } = self.last_seen()?;
         let generation = self.generation.0;
         let outbox = self.layout.out_dir.join(OUTBOX);
         let transaction = self
@@ -195,8 +208,13 @@ impl RunnerSide {
         for emit in &finish.emit {
             let seq = Seq::agent_after(highest);
             highest = seq.get();
-            let op = place_files(&outbox, seq, emit)?;
-            insert_emit(&transaction, seq, emit.in_reply_to, &op, now)?.map_err(&failed)?;
+            let row = Emit {
+                in_reply_to: emit.in_reply_to,
+                op: place_files(&outbox, seq, emit)?,
+                files: Vec::new(),
+                to: emit.to.clone(),
+            };
+            insert_emit(&transaction, seq, &row, false, now)?.map_err(&failed)?;
             said.push(seq);
         }
         let ended = highest_end(&transaction)
@@ -231,6 +249,19 @@ impl RunnerSide {
         open::inbound_ro(&self.layout.in_dir.join(INBOUND))
     }
 
+    fn last_seen(&self) -> Result<Seen, Error> {
+        match self.seen {
+            Some(seen) => Ok(seen),
+            None => self.see(&self.inbound()?),
+        }
+    }
+
+    /// What the agent says comes after this number, its own rows aside.
+    pub(crate) fn number_floor(&self) -> Result<i64, Error> {
+        let seen = self.see(&self.inbound()?)?;
+        Ok(seen.highest.max(seen.floor.out))
+    }
+
     pub(crate) fn see(&self, inbound: &Connection) -> Result<Seen, Error> {
         let highest = inbound
             .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
@@ -258,7 +289,7 @@ impl RunnerSide {
 }
 
 /// Writes the files of one message into its own folder and names them in the operation.
-fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Outbound, Error> {
+pub(crate) fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Outbound, Error> {
     let mut op = emit.op.clone();
     let Outbound::Post { files, .. } = &mut op else {
         return Ok(op);
@@ -276,20 +307,20 @@ fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Outbound, Err
     Ok(op)
 }
 
-fn insert_emit(
+pub(crate) fn insert_emit(
     transaction: &Transaction<'_>,
     seq: Seq,
-    in_reply_to: Option<Seq>,
-    op: &Outbound,
+    emit: &Emit,
+    awaited: bool,
     now: Timestamp,
 ) -> Result<Result<(), rusqlite::Error>, Error> {
-    let encoded = op.encode().map_err(|source| Error::Encode { source })?;
+    let encoded = Envelope::of(emit, awaited).encode()?;
     let done = transaction.execute(
         "INSERT INTO messages (seq, in_reply_to, kind, version, payload, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             seq.get(),
-            in_reply_to.map(Seq::get),
+            emit.in_reply_to.map(Seq::get),
             encoded.kind,
             encoded.version,
             encoded.payload,

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// The version that this program writes, in `PRAGMA user_version`.
-pub(crate) const VERSION: i32 = 3;
+pub(crate) const VERSION: i32 = 4;
 
 /// The first version of `outbound.db` with [`REQUESTS`].
 pub(crate) const REQUESTS_SINCE: i32 = 2;
@@ -42,6 +42,11 @@ pub(crate) const INBOUND: &[&[&str]] = &[
 ) STRICT",
     ],
     &[],
+    &["CREATE TABLE outcomes (
+    seq INTEGER PRIMARY KEY CHECK (seq > 0),
+    outcome TEXT NOT NULL,
+    told_at INTEGER NOT NULL
+) STRICT"],
 ];
 
 const MESSAGES: &str = "CREATE TABLE messages (
@@ -107,12 +112,14 @@ pub(crate) const OUTBOUND: &[&[&str]] = &[
         "DROP TABLE handled_2",
         CLAIMED,
     ],
+    &[],
 ];
 
 /// What an `outbound.db` of each version consists of, letter for letter.
 pub(crate) const OUTBOUND_TABLES: &[&[&str]] = &[
     &[MESSAGES, HANDLED_1, CLAIMED, STATE],
     &[MESSAGES, HANDLED_2, CLAIMED, STATE, REQUESTS],
+    &[MESSAGES, HANDLED_3, CLAIMED, STATE, REQUESTS],
     &[MESSAGES, HANDLED_3, CLAIMED, STATE, REQUESTS],
 ];
 

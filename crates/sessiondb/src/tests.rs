@@ -185,6 +185,7 @@ fn answers(seqs: &[Seq]) -> Finish {
                 in_reply_to: Some(*seq),
                 op: post(&format!("re {seq}")),
                 files: Vec::new(),
+                to: None,
             })
             .collect(),
         state: Vec::new(),

@@ -128,6 +128,7 @@ impl Script {
 fn post(seq: Seq, text: String) -> Emit {
     let files = Vec::new();
     Emit {
+        to: None,
         in_reply_to: Some(seq),
         op: Outbound::Post { text, files },
         files: Vec::new(),

@@ -382,6 +382,10 @@ operations! {
     QuestionByCode {} = "could not look up a question by its code";
     /// See [`crate::Store::answer_question`].
     AnswerQuestion { question: QuestionId } = "could not record the answer to question {question}";
+    /// See [`crate::Store::close_question`].
+    CloseQuestion { session: SessionId } = "could not close a question of session {session}";
+    /// See [`crate::Store::unsettled`].
+    Unsettled { session: SessionId } = "could not count what session {session} waits for";
     /// See [`crate::Store::expire_questions`].
     ExpireQuestions {} = "could not expire questions";
     /// See [`crate::Store::open_pairing`].

@@ -22,6 +22,15 @@ pub(crate) const EXPIRE: &str = "UPDATE questions SET status = 'expired' WHERE i
      SELECT id FROM questions WHERE status = 'open' AND expires_at <= ?1
      ORDER BY expires_at LIMIT ?2)";
 
+pub(crate) const CLOSE: &str = "UPDATE questions SET status = 'expired'
+     WHERE session_id = ?1 AND status = 'open' AND delivery_id IN (
+         SELECT id FROM deliveries WHERE session_id = ?1 AND seq = ?2)";
+
+pub(crate) const UNSETTLED: &str = "SELECT
+         (SELECT count(*) FROM deliveries WHERE session_id = ?1 AND status = 'pending'),
+         (SELECT count(*) FROM questions WHERE session_id = ?1 AND status = 'open'
+             AND expires_at > ?2)";
+
 text_enum! {
     /// Where a question stands.
     QuestionStatus {
@@ -220,6 +229,33 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(Answering::Now)
+    }
+
+    /// Nobody can answer any more what a session asked with its row `seq`. Repeating it changes
+    /// nothing.
+    pub async fn close_question(&self, session: SessionId, seq: i64) -> Result<(), Error> {
+        let failed = |source| Error::CloseQuestion { session, source };
+        let mut conn = self.writer(Durability::Process).await.map_err(failed)?;
+        sqlx::query(CLOSE)
+            .bind(session.to_string())
+            .bind(seq)
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// How much of what a session said is on its way, and how many of its questions are open.
+    pub async fn unsettled(&self, session: SessionId, now: Timestamp) -> Result<(u64, u64), Error> {
+        let failed = |source| Error::Unsettled { session, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let (unsent, open): (i64, i64) = sqlx::query_as(UNSETTLED)
+            .bind(session.to_string())
+            .bind(now.as_millisecond())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok((unsent.unsigned_abs(), open.unsigned_abs()))
     }
 
     /// Expires open questions whose time is over at `now`, at most `limit`; returns how many.

@@ -14,6 +14,7 @@ pub(super) struct Draft {
     /// What is said, in order.
     pub(super) emit: Vec<Emit>,
     in_reply_to: Option<Seq>,
+    to: Option<String>,
     answer: String,
     size_bytes: usize,
     full: bool,
@@ -47,6 +48,13 @@ impl Draft {
         let own = self.in_reply_to.replace(message);
         self.post(text);
         self.in_reply_to = own;
+    }
+
+    /// Says something to a destination.
+    pub(super) fn post_at(&mut self, destination: String, text: String) {
+        self.to = Some(destination);
+        self.post(text);
+        self.to = None;
     }
 
     /// Does something beside the answer.
@@ -90,6 +98,7 @@ impl Draft {
 
     fn push(&mut self, op: Outbound, files: Vec<OutboxFile>) {
         self.emit.push(Emit {
+            to: self.to.clone(),
             in_reply_to: self.in_reply_to,
             op,
             files,

@@ -18,6 +18,9 @@ pub struct Harness {
     /// Its environment, beside that of every command.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What it starts as the server of its tools; empty for none.
+    #[serde(skip)]
+    pub tools: Vec<String>,
     /// Where it keeps what it remembers: a folder of the session's own, made where it is not there.
     #[serde(skip)]
     pub home: Utf8PathBuf,

@@ -263,12 +263,7 @@ async fn listen(span: Duration, io: &TurnIo, draft: &mut Draft) {
 
 async fn call(tool: &str, arguments: &str, io: &TurnIo, draft: &mut Draft) {
     match io.call(tool, arguments).await {
-        Ok(called) => {
-            if let Some(effect) = called.effect {
-                draft.emit(effect.op, effect.files);
-            }
-            draft.say(&called.text);
-        }
+        Ok(text) => draft.say(&text),
         Err(error) => draft.say(&failure(&error)),
     }
 }

@@ -3,11 +3,17 @@
 use anchorhold_sessiondb::Outbound;
 use serde::Deserialize;
 
-use crate::tools::{Called, Effect, ToolError, message};
+use crate::{
+    provider::TurnIo,
+    tools::{
+        ToolError, message,
+        say::{self, Saying},
+    },
+};
 
 pub(super) const TOOL: &str = "add_reaction";
 pub(super) const SPEC: (&str, &str) = (
-    "Puts a reaction on a message, when the turn ends.",
+    "Puts a reaction on a message, at once.",
     r#"{"type":"object","properties":{"seq":{"type":"integer","description":"The number of the message"},"emoji":{"type":"string","description":"One Unicode emoji"}},"required":["seq","emoji"],"additionalProperties":false}"#,
 );
 /// The longest emoji, in bytes: joined ones are long, but not longer.
@@ -20,7 +26,7 @@ pub(super) struct Arguments {
     emoji: String,
 }
 
-pub(super) fn call(arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) async fn call(io: &TurnIo, arguments: Arguments) -> Result<String, ToolError> {
     let target = message(TOOL, arguments.seq)?;
     let emoji = arguments.emoji;
     if emoji.is_empty() || emoji.len() > EMOJI_LIMIT_BYTES {
@@ -30,11 +36,8 @@ pub(super) fn call(arguments: Arguments) -> Result<Called, ToolError> {
         );
         return Err(ToolError::Value { tool: TOOL, what });
     }
-    Ok(Called {
-        text: format!("message {target} gets {emoji} when the turn ends"),
-        effect: Some(Effect {
-            op: Outbound::React { target, emoji },
-            files: Vec::new(),
-        }),
-    })
+    let done = format!("message {target} has {emoji} on it");
+    let saying = Saying::here(Outbound::React { target, emoji });
+    let (_seq, added) = say::say(io, saying).await?;
+    Ok(done + &added)
 }

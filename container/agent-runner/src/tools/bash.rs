@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     provider::TurnIo,
-    tools::{Called, ToolError, Tools},
+    tools::{ToolError, Tools},
 };
 
 /// How long a command may take unless the call says otherwise.
@@ -54,7 +54,7 @@ pub(super) async fn call(
     tools: &Tools,
     io: &TurnIo,
     arguments: Arguments,
-) -> Result<Called, ToolError> {
+) -> Result<String, ToolError> {
     let limit = arguments.timeout_s.map_or(TIMEOUT, Duration::from_secs);
     if limit.is_zero() || limit > TIMEOUT_LIMIT {
         let what = format!("timeout_s is not from 1 to {}", TIMEOUT_LIMIT.as_secs());
@@ -88,10 +88,7 @@ pub(super) async fn call(
     output
         .read_now(&pipe, PIPE_READS_LIMIT)
         .map_err(failed("read the output"))?;
-    Ok(Called {
-        text: output.text(&ending(status, limit)),
-        effect: None,
-    })
+    Ok(output.text(&ending(status, limit)))
 }
 
 /// A command's process group; dropping it kills the group.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::tools::{Called, ToolError, Tools, files, told, write::put};
+use crate::tools::{ToolError, Tools, files, write::put};
 
 pub(super) const TOOL: &str = "edit";
 pub(super) const SPEC: (&str, &str) = (
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     all: bool,
 }
 
-pub(super) fn call(tools: &Tools, arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) fn call(tools: &Tools, arguments: Arguments) -> Result<String, ToolError> {
     let wrong = |what: String| ToolError::Value { tool: TOOL, what };
     let Arguments {
         path,
@@ -53,5 +53,5 @@ pub(super) fn call(tools: &Tools, arguments: Arguments) -> Result<Called, ToolEr
         source,
     })?;
     let times = if count == 1 { "once" } else { "everywhere" };
-    Ok(told(format!("the text was replaced {times} in {path:?}")))
+    Ok(format!("the text was replaced {times} in {path:?}"))
 }

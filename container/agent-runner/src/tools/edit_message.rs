@@ -3,11 +3,17 @@
 use anchorhold_sessiondb::Outbound;
 use serde::Deserialize;
 
-use crate::tools::{Called, Effect, ToolError, check_text, message};
+use crate::{
+    provider::TurnIo,
+    tools::{
+        ToolError, check_text, message,
+        say::{self, Saying},
+    },
+};
 
 pub(super) const TOOL: &str = "edit_message";
 pub(super) const SPEC: (&str, &str) = (
-    "Changes the text of a message that you sent before, when the turn ends.",
+    "Changes the text of a message that you sent before, at once.",
     r#"{"type":"object","properties":{"seq":{"type":"integer","description":"The number of your message"},"text":{"type":"string","description":"Its new text"}},"required":["seq","text"],"additionalProperties":false}"#,
 );
 
@@ -18,7 +24,7 @@ pub(super) struct Arguments {
     text: String,
 }
 
-pub(super) fn call(arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) async fn call(io: &TurnIo, arguments: Arguments) -> Result<String, ToolError> {
     let target = message(TOOL, arguments.seq)?;
     check_text(TOOL, &arguments.text)?;
     if arguments.text.is_empty() {
@@ -29,11 +35,6 @@ pub(super) fn call(arguments: Arguments) -> Result<Called, ToolError> {
         target,
         text: arguments.text,
     };
-    Ok(Called {
-        text: format!("message {target} is changed when the turn ends"),
-        effect: Some(Effect {
-            op,
-            files: Vec::new(),
-        }),
-    })
+    let (_seq, added) = say::say(io, Saying::here(op)).await?;
+    Ok(format!("message {target} is changed{added}"))
 }

@@ -3,7 +3,7 @@
 use globset::GlobBuilder;
 use serde::Deserialize;
 
-use crate::tools::{Called, ToolError, Tools, files, told};
+use crate::tools::{ToolError, Tools, files};
 
 pub(super) const TOOL: &str = "glob";
 pub(super) const SPEC: (&str, &str) = (
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     path: String,
 }
 
-pub(super) async fn call(tools: &Tools, arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) async fn call(tools: &Tools, arguments: Arguments) -> Result<String, ToolError> {
     let pattern = matcher(TOOL, &arguments.pattern)?;
     let (files, more) = files::below(&files::full(tools, &arguments.path)).await;
     let found: Vec<String> = files
@@ -45,7 +45,7 @@ pub(super) async fn call(tools: &Tools, arguments: Arguments) -> Result<Called, 
     if more {
         text.push_str("\n(there are too many files to look at all of them)");
     }
-    Ok(told(text))
+    Ok(text)
 }
 
 /// A pattern of paths.

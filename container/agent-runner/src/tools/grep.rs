@@ -6,7 +6,7 @@ use regex::RegexBuilder;
 use serde::Deserialize;
 use tokio::task::yield_now;
 
-use crate::tools::{Called, ToolError, Tools, files, glob::matcher, told};
+use crate::tools::{ToolError, Tools, files, glob::matcher};
 
 pub(super) const TOOL: &str = "grep";
 pub(super) const SPEC: (&str, &str) = (
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     ignore_case: bool,
 }
 
-pub(super) async fn call(tools: &Tools, arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) async fn call(tools: &Tools, arguments: Arguments) -> Result<String, ToolError> {
     let pattern = RegexBuilder::new(&arguments.pattern)
         .case_insensitive(arguments.ignore_case)
         .size_limit(PATTERN_LIMIT_BYTES)
@@ -104,5 +104,5 @@ pub(super) async fn call(tools: &Tools, arguments: Arguments) -> Result<Called, 
     if more {
         text.push_str("(there is too much to look at all of it)\n");
     }
-    Ok(told(text.trim_end().to_owned()))
+    Ok(text.trim_end().to_owned())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use crate::tools::{Called, ToolError, Tools, files, told};
+use crate::tools::{ToolError, Tools, files};
 
 pub(super) const TOOL: &str = "read";
 pub(super) const SPEC: (&str, &str) = (
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     limit: Option<usize>,
 }
 
-pub(super) fn call(tools: &Tools, arguments: &Arguments) -> Result<Called, ToolError> {
+pub(super) fn call(tools: &Tools, arguments: &Arguments) -> Result<String, ToolError> {
     let content = files::content(tools, &arguments.path, FILE_LIMIT_BYTES)?;
     if files::is_binary(&content) {
         let what = format!(
@@ -59,5 +59,5 @@ pub(super) fn call(tools: &Tools, arguments: &Arguments) -> Result<Called, ToolE
         () => String::new(),
     };
     shown.push_str(&note);
-    Ok(told(shown.trim_end().to_owned()))
+    Ok(shown.trim_end().to_owned())
 }

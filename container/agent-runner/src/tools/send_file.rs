@@ -8,12 +8,18 @@ use camino::{Utf8Component, Utf8Path};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 
-use crate::tools::{Called, Effect, ToolError, Tools, check_text};
+use crate::{
+    provider::TurnIo,
+    tools::{
+        ToolError, Tools, check_text,
+        say::{self, Saying},
+    },
+};
 
 pub(super) const TOOL: &str = "send_file";
 pub(super) const SPEC: (&str, &str) = (
-    "Sends a file of the workspace into the conversation, as it is now, when the turn ends.",
-    r#"{"type":"object","properties":{"path":{"type":"string","description":"The file, relative to the workspace"},"text":{"type":"string","description":"What is said with it"},"name":{"type":"string","description":"The name to show, if not the file's"}},"required":["path"],"additionalProperties":false}"#,
+    "Sends a file of the workspace into the conversation, or to a destination, as it is now, at once.",
+    r#"{"type":"object","properties":{"path":{"type":"string","description":"The file, relative to the workspace"},"text":{"type":"string","description":"What is said with it"},"name":{"type":"string","description":"The name to show, if not the file's"},"to":{"type":"string","description":"The name of the destination, if not this conversation"}},"required":["path"],"additionalProperties":false}"#,
 );
 /// The longest name to show, in bytes: what file systems take.
 const NAME_LIMIT_BYTES: usize = 255;
@@ -25,34 +31,46 @@ pub(super) struct Arguments {
     #[serde(default)]
     text: String,
     name: Option<String>,
+    to: Option<String>,
 }
 
 /// The content is taken now: what the agent does to the file afterwards changes nothing.
-pub(super) fn call(tools: &Tools, arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) async fn call(
+    tools: &Tools,
+    io: &TurnIo,
+    arguments: Arguments,
+) -> Result<String, ToolError> {
     check_text(TOOL, &arguments.text)?;
-    let path = arguments.path;
-    let name = match arguments.name {
-        Some(name) => name,
-        None => Utf8Path::new(&path)
+    let file = take(tools, &arguments.path, arguments.name)?;
+    let what = format!("{:?} ({} bytes)", file.name, file.content.len());
+    let saying = Saying {
+        op: Outbound::Post {
+            text: arguments.text,
+            files: Vec::new(),
+        },
+        files: vec![file],
+        to: arguments.to,
+    };
+    let (seq, added) = say::say(io, saying).await?;
+    Ok(format!("{what} is sent as message {seq}{added}"))
+}
+
+/// Takes a file of the workspace, to be sent by this name or its own.
+pub(super) fn take(
+    tools: &Tools,
+    path: &str,
+    name: Option<String>,
+) -> Result<OutboxFile, ToolError> {
+    let own = || {
+        Utf8Path::new(path)
             .file_name()
             .unwrap_or_default()
-            .to_owned(),
+            .to_owned()
     };
+    let name = name.unwrap_or_else(own);
     check_name(&name)?;
-    let content = read(&tools.workspace, &path)?;
-    let text = format!(
-        "{name:?} ({} bytes) is sent when the turn ends",
-        content.len()
-    );
-    let op = Outbound::Post {
-        text: arguments.text,
-        files: Vec::new(),
-    };
-    let files = vec![OutboxFile { name, content }];
-    Ok(Called {
-        text,
-        effect: Some(Effect { op, files }),
-    })
+    let content = read(&tools.workspace, path)?;
+    Ok(OutboxFile { name, content })
 }
 
 /// The name becomes a path segment in the outbox.

@@ -31,7 +31,7 @@ impl Bench {
 
     async fn call(&self, tool: &str, arguments: Value) -> String {
         match self.io.call(tool, &arguments.to_string()).await {
-            Ok(called) => called.text,
+            Ok(text) => text,
             Err(error) => format!("error: {}", report(&error)),
         }
     }
@@ -60,19 +60,31 @@ fn each_tool_says_what_it_takes() {
     assert_eq!(specs().len(), NAMES.len());
 }
 
+/// A value that a schema allows, by its types.
+fn example(schema: &Value) -> Value {
+    match schema["type"].as_str().unwrap() {
+        "string" => json!("x"),
+        "integer" => json!(1),
+        "boolean" => json!(true),
+        "array" if schema["items"]["type"] == "object" => json!([example(&schema["items"])]),
+        "array" => json!(["a", "b"]),
+        "object" => {
+            let properties = schema["properties"].as_object().unwrap();
+            let each = properties.iter();
+            let each = each.map(|(name, property)| (name.clone(), example(property)));
+            Value::Object(each.collect())
+        }
+        other => panic!("{other}"),
+    }
+}
+
 #[tokio::test]
 async fn each_tool_takes_what_it_says_and_nothing_else() {
     let bench = Bench::new();
     for spec in specs() {
         let mut arguments = json!({});
         for (name, property) in spec.schema["properties"].as_object().unwrap() {
-            arguments[name] = match property["type"].as_str().unwrap() {
-                "string" => json!("x"),
-                "integer" => json!(1),
-                "boolean" => json!(true),
-                "array" => json!(["a", "b"]),
-                other => panic!("{other}"),
-            };
+            arguments[name] = example(property);
         }
         let said = bench.call(spec.name, arguments.clone()).await;
         assert!(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     provider::TurnIo,
-    tools::{Called, ToolError, html, told},
+    tools::{ToolError, html},
     way_out::{Content, SILENCE},
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     url: String,
 }
 
-pub(super) async fn call(io: &TurnIo, arguments: Arguments) -> Result<Called, ToolError> {
+pub(super) async fn call(io: &TurnIo, arguments: Arguments) -> Result<String, ToolError> {
     let wrong = |what: &str| ToolError::Value {
         tool: TOOL,
         what: what.to_owned(),
@@ -70,7 +70,7 @@ pub(super) async fn call(io: &TurnIo, arguments: Arguments) -> Result<Called, To
             return Err(wrong(said.unwrap_or("the host refuses it")));
         }
         let kind = answer.header("content-type").unwrap_or_default().to_owned();
-        return Ok(told(page(&kind, &content, (status.as_u16(), more))));
+        return Ok(page(&kind, &content, (status.as_u16(), more)));
     }
     Err(wrong("the page leads on and on"))
 }

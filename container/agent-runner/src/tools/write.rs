@@ -5,7 +5,7 @@ use std::{fs, io};
 use camino::Utf8Path;
 use serde::Deserialize;
 
-use crate::tools::{Called, ToolError, Tools, files, told};
+use crate::tools::{ToolError, Tools, files};
 
 pub(super) const TOOL: &str = "write";
 pub(super) const SPEC: (&str, &str) = (
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     content: String,
 }
 
-pub(super) fn call(tools: &Tools, arguments: &Arguments) -> Result<Called, ToolError> {
+pub(super) fn call(tools: &Tools, arguments: &Arguments) -> Result<String, ToolError> {
     let path = files::full(tools, &arguments.path);
     let bytes = arguments.content.len();
     put(&path, &arguments.content).map_err(|source| ToolError::File {
@@ -28,7 +28,7 @@ pub(super) fn call(tools: &Tools, arguments: &Arguments) -> Result<Called, ToolE
         path: arguments.path.clone(),
         source,
     })?;
-    Ok(told(format!("{:?} has {bytes} bytes now", arguments.path)))
+    Ok(format!("{:?} has {bytes} bytes now", arguments.path))
 }
 
 /// Writes the file, if nothing else is there that is no plain file.

@@ -2,6 +2,7 @@ mod bench;
 mod commands;
 mod follow_ups;
 mod models;
+mod tools;
 mod troubles;
 
 use std::{

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc};
 
 use anchorhold_core::turn_failure::{InTurn, Mended, in_turn};
 use anchorhold_sessiondb::{
-    self as sessiondb, Finish, Handled, InboundRow, Offer, Seq, Settings, Trouble,
+    self as sessiondb, Emit, Finish, Handled, InboundRow, Offer, Seq, Settings, Trouble,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -12,23 +12,31 @@ use tracing::{Instrument, Span};
 
 use crate::{
     Error,
+    archive::{self, Told},
+    desk::Desk,
     follow_ups::FollowUps,
     provider::{AgentProvider, Model, Turn, TurnError, TurnIo, TurnOutcome},
+    report,
     turn_loop::{Step, TurnLoop, failed, pause, rung, session, stopped},
     way_out::WayOut,
 };
 
 /// What a turn has taken so far.
-struct Taken {
+pub(super) struct Taken {
     /// To be ended as the turn ends.
-    seqs: Vec<Seq>,
+    pub(super) seqs: Vec<Seq>,
     /// The same, for a provider that begins again.
-    rows: Vec<InboundRow>,
+    pub(super) rows: Vec<InboundRow>,
+    /// What answered questions that tools have asked in it.
+    pub(super) answers: Vec<InboundRow>,
     /// To be ended with it, unseen.
     surplus: Vec<Seq>,
     /// How many messages more that wake it can take.
     room: u32,
     follow_ups: Arc<FollowUps>,
+    /// What the agent is called.
+    agent: String,
+    pub(super) desk: Arc<Desk>,
 }
 
 impl Taken {
@@ -49,9 +57,12 @@ impl Taken {
         Self {
             seqs: rows.iter().map(|row| row.seq).collect(),
             rows,
+            answers: Vec::new(),
             surplus,
             room,
             follow_ups: Arc::new(follow_ups),
+            agent: String::new(),
+            desk: Arc::default(),
         }
     }
 
@@ -85,7 +96,8 @@ impl Taken {
 
     /// What nobody has seen does not end: it stays claimed, and is in the next offer.
     fn leave_unread(&mut self) {
-        let unread = self.follow_ups.unread();
+        let mut unread = self.follow_ups.unread();
+        unread.extend(self.desk.unread());
         self.seqs.retain(|seq| !unread.contains(seq));
     }
 }
@@ -124,12 +136,13 @@ impl TurnLoop {
         let limit = settings.prompt_messages.max(1);
         let limit = provider.caps().follow_ups.then_some(limit);
         let mut taken = Taken::of(offer.rows, offer.surplus, limit);
+        taken.agent.clone_from(&settings.agent_name);
         let state = self.begin(provider.caps().state_keys, &taken)?;
         let span = span(&taken);
         tracing::info!(parent: &span, messages = taken.seqs.len(), "turn begins");
         async {
             let tries = self.try_turn((&*provider, settings), state, &mut taken, stop);
-            let (watched, mending) = tries.await;
+            let (watched, mending) = Box::pin(tries).await;
             self.end(watched, mending, taken).await
         }
         .instrument(span)
@@ -244,9 +257,13 @@ impl TurnLoop {
     fn io(&self, taken: &Taken, settings: &Settings) -> TurnIo {
         let beats = Arc::clone(&self.parts.beats);
         let tools = Arc::clone(&self.parts.tools);
-        TurnIo::new(move |declared| beats.beat(declared), tools)
+        let io = TurnIo::new(move |declared| beats.beat(declared), tools)
             .with_follow_ups(Arc::clone(&taken.follow_ups))
-            .with_way_out(self.way_out(taken), model(settings))
+            .with_desk(Arc::clone(&taken.desk))
+            .with_way_out(self.way_out(taken), model(settings));
+        taken.desk.begin();
+        self.parts.turn.begin(io.clone());
+        io
     }
 
     fn way_out(&self, taken: &Taken) -> WayOut {
@@ -260,9 +277,12 @@ impl TurnLoop {
         mending: Mending,
         mut taken: Taken,
     ) -> Result<Step, Error> {
+        self.parts.turn.end();
+        taken.desk.close();
         let mut finish = match watched {
             Watched::Ended(Ok(outcome)) => {
                 taken.leave_unread();
+                self.keep(&taken, &outcome);
                 done(&taken, mending, outcome)
             }
             Watched::Ended(Err(TurnError::Exit { code })) => {
@@ -292,6 +312,27 @@ impl TurnLoop {
         finish.handled.extend(surplus);
         self.finish(&finish).await?;
         Ok(Step::Worked)
+    }
+
+    /// Keeps what was said in the workspace. Where that fails the turn has gone well all the same.
+    fn keep(&self, taken: &Taken, outcome: &TurnOutcome) {
+        let unread = [taken.follow_ups.unread(), taken.desk.unread()].concat();
+        let heard = taken.rows.iter().chain(&taken.answers);
+        let heard: Vec<InboundRow> = heard
+            .filter(|row| !unread.contains(&row.seq))
+            .cloned()
+            .collect();
+        let mut said = taken.desk.words();
+        said.extend(outcome.emit.iter().map(Emit::without_files));
+        let told = Told {
+            heard: &heard,
+            said: &said,
+            agent: &taken.agent,
+        };
+        let now = self.parts.clock.now();
+        if let Err(error) = archive::keep(self.parts.tools.workspace(), &told, now) {
+            tracing::warn!(error = %report(&error), "conversation not kept in the workspace");
+        }
     }
 
     /// The end of a turn whose provider failed.
@@ -357,6 +398,7 @@ impl TurnLoop {
                 }
                 heard = rung(self.parts.bell.as_ref()) => self.heard = heard,
                 () = taken.follow_ups.asked() => {}
+                () = taken.desk.asked() => {}
                 () = sleep(wait) => {}
             }
             wait = match self.look(taken) {
@@ -377,6 +419,7 @@ impl TurnLoop {
 
     /// One look while a turn runs; gives the commands to stop it.
     fn look(&mut self, taken: &mut Taken) -> Result<Vec<Seq>, sessiondb::Error> {
+        self.serve(taken)?;
         let side = &mut self.parts.side;
         let stops = side.stops()?;
         if stops.is_empty() && taken.follow_ups.wanted() {

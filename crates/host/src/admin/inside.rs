@@ -4,6 +4,8 @@
 //! request, and who asks for too much waits. A session that fails fails alone, and one that is slow
 //! holds up no other.
 
+mod wishes;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -16,7 +18,8 @@ use std::{
 use anchorhold_admin::request::{FailCode, Reply, Request};
 use anchorhold_core::ids::SessionId;
 use anchorhold_sessiondb::{
-    AdminRequestRow, Disposition, Error as FilesError, HostSide, REPLY_LIMIT_BYTES,
+    AdminRequestRow, Disposition, Error as FilesError, HostSide, REPLY_LIMIT_BYTES, Wish,
+    bell as bells,
 };
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -237,12 +240,12 @@ impl Desk {
                 Box::pin(self.answer(caller, &request)).await
             } else {
                 too_much = true;
-                failed(
+                text_of(&failed(
                     FailCode::Unavailable,
                     "too many requests; wait a minute and ask again",
-                )
+                ))
             };
-            self.reply(session, request.id, &reply).await?;
+            self.reply(session, request.id, reply).await?;
         }
         Ok(match (too_much, full) {
             (true, _) => Looked::TooMuch,
@@ -251,22 +254,26 @@ impl Desk {
         })
     }
 
-    async fn answer(&self, caller: Caller, row: &AdminRequestRow) -> Reply {
-        match serde_json::from_str::<Request>(&row.request) {
+    /// The reply to one request, in JSON.
+    async fn answer(&self, caller: Caller, row: &AdminRequestRow) -> String {
+        if let (Caller::Agent { group, session }, Ok(wish)) =
+            (caller, serde_json::from_str::<Wish>(&row.request))
+        {
+            return text_of(&wishes::perform(&self.base, (group, session), &wish).await);
+        }
+        text_of(&match serde_json::from_str::<Request>(&row.request) {
             Ok(request) => self.admin.perform(caller, &request).await,
             Err(_not_one) => failed(FailCode::Usage, "that is not a request"),
-        }
+        })
     }
 
-    async fn reply(&self, session: SessionId, id: i64, reply: &Reply) -> Result<(), Failure> {
-        // silent: replies hold only text, numbers and lists, which always serialize
-        let mut text = serde_json::to_string(reply).unwrap_or_default();
+    async fn reply(&self, session: SessionId, id: i64, mut text: String) -> Result<(), Failure> {
         if text.len() > REPLY_LIMIT_BYTES {
             let short = failed(
                 FailCode::Usage,
                 "the answer is too long; ask for less, e.g. with --limit",
             );
-            text = serde_json::to_string(&short).unwrap_or_default();
+            text = text_of(&short);
         }
         let now = self.base.now();
         // First the file: whoever dies in between carries the request out again, and it is answered.
@@ -274,6 +281,8 @@ impl Desk {
             .on_file(session, move |files| files.reply(id, &text, now))
             .await?;
         self.base.store.note_reply(session, id).await?;
+        // silent: a sandbox that does not listen looks by itself
+        bells::ring(self.base.files(session).out_dir());
         Ok(())
     }
 
@@ -317,6 +326,11 @@ impl Desk {
             }
         }
     }
+}
+
+/// As JSON. What is replied holds only text, numbers and lists, which always serialize.
+fn text_of(reply: &impl serde::Serialize) -> String {
+    serde_json::to_string(reply).unwrap_or_default()
 }
 
 fn failed(code: FailCode, what: &str) -> Reply {

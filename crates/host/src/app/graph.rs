@@ -332,6 +332,9 @@ impl Graph {
         };
         let inside = Inside::new(self.base.clone(), admin, self.feed.clone(), rings);
         self.tasks.spawn(inside.run(self.stages.clone()));
+        let (base, feed) = (self.base.clone(), self.feed.clone());
+        let telling = base.outcomes.clone().tell(base, feed, self.stages.clone());
+        self.tasks.spawn(telling);
         self.tasks.spawn(self.deliver.clone().run());
         self.tasks.spawn(ends.run(self.stages.clone()));
         self.tasks

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use anchorhold_channel::{ChannelError, LimitScope, PartKey};
 use anchorhold_core::{address::Address, outbound::OutboundOp};
+use anchorhold_sessiondb::Outcome;
 use anchorhold_store::{
     Durability, Error as StoreError,
     attempts::{
@@ -90,9 +91,14 @@ impl Deliver {
         queued: Vec<Queued>,
         carried: &mut Carried,
     ) -> Result<Onward, Failure> {
-        for Queued { delivery, answers } in queued {
+        let mut queued = queued.into_iter();
+        while let Some(Queued { delivery, answers }) = queued.next() {
             let due = !delivery.parked && delivery.next_at <= self.base.now();
             if !due || self.shutdown.is_cancelled() {
+                for behind in queued {
+                    let why = || Outcome::Waits("what was said there before waits, too".to_owned());
+                    self.base.outcomes.note(behind.delivery.id, why);
+                }
                 return Ok(Onward::Later);
             }
             let span = info_span!(
@@ -138,6 +144,8 @@ impl Deliver {
                 next_at: later(now, NO_CHANNEL),
                 why: "its channel is not configured".to_owned(),
             };
+            let why = || Outcome::Waits("its channel is not configured".to_owned());
+            self.base.outcomes.note(delivery.id, why);
             self.base
                 .store
                 .settle_unattempted(delivery.id, &later, now)
@@ -190,6 +198,9 @@ impl Deliver {
                     };
                     *carried = Some((attempt, settled));
                     info!(part, last, "sent");
+                    if last {
+                        self.base.outcomes.note(delivery.id, || Outcome::Sent);
+                    }
                     failed = 0;
                 }
                 Err(failure) => {
@@ -269,6 +280,8 @@ impl Deliver {
             self.park(&delivery.address, scope, until).await;
         }
         self.settle(attempt, &outcome.settled).await?;
+        let told = || told(&outcome.settled);
+        self.base.outcomes.note(delivery.id, told);
         match &outcome.settled {
             Settled::Dead { why, .. } | Settled::Unknown { why, .. } => {
                 error!(error = %why, settled = ?outcome.settled, "delivery given up");
@@ -313,10 +326,22 @@ impl Deliver {
         let (store, now) = (&self.base.store, self.base.now());
         store.new_delivery(delivery.session, &told, now).await?;
         store
-            .settle_unattempted(delivery.id, &Unattempted::Dead { why }, now)
+            .settle_unattempted(delivery.id, &Unattempted::Dead { why: why.clone() }, now)
             .await?;
+        self.base.outcomes.note(delivery.id, || Outcome::Dead(why));
         self.ends.notify_one();
         Ok(())
+    }
+}
+
+/// What is told inside of an attempt that failed.
+fn told(settled: &Settled) -> Outcome {
+    match settled {
+        Settled::PartSent { .. } => Outcome::Sent,
+        Settled::Retry { why, .. } => Outcome::Waits(why.clone()),
+        Settled::Park => Outcome::Waits("nobody is there to read it".to_owned()),
+        Settled::Unknown { why, .. } => Outcome::Unknown(why.clone()),
+        Settled::Dead { why, .. } => Outcome::Dead(why.clone()),
     }
 }
 

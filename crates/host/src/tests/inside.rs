@@ -6,8 +6,8 @@ use anchorhold_channel::fake::FakeClock;
 use anchorhold_core::{clock::Clock, sandbox::ExitStatus};
 use anchorhold_runner::{fake::FakeRuntime, spec::InstanceId};
 use anchorhold_sessiondb::{
-    Emit, Finish, Handled, HostSide, Inbound, InboundRow, Outbound, OutboxFile, RunnerSide, Seq,
-    bell,
+    Emit, Finish, Handled, HostSide, Inbound, InboundRow, Outbound, OutboxFile, Outcome,
+    RunnerSide, Seq, Wish, WishReply, bell,
     progress::{self, Progress},
 };
 use camino::Utf8PathBuf;
@@ -112,6 +112,32 @@ impl Inside {
         said.into_iter().map(Seq::get).collect()
     }
 
+    /// Says something at once, as tools do; gives its number.
+    pub(super) fn say(&mut self, emit: &Emit) -> Seq {
+        let seq = self.side.say(emit, self.clock.now()).unwrap();
+        self.ring();
+        seq
+    }
+
+    /// What the host says became of row `seq`.
+    pub(super) fn outcome(&self, seq: Seq) -> Option<Outcome> {
+        self.side.outcome(seq).unwrap()
+    }
+
+    /// Asks the host for something, as tools do; gives the reply's number.
+    pub(super) fn wish(&mut self, wish: &Wish) -> i64 {
+        let wish = serde_json::to_string(wish).unwrap();
+        let id = self.side.ask(&wish, self.clock.now()).unwrap();
+        self.ring();
+        id
+    }
+
+    /// The host's reply.
+    pub(super) fn reply(&self, id: i64) -> Option<WishReply> {
+        let reply = self.side.reply(id).unwrap()?;
+        Some(serde_json::from_str(&reply).unwrap())
+    }
+
     /// Ends the sandbox.
     pub(super) fn die(self, status: ExitStatus) {
         let Self {
@@ -146,6 +172,7 @@ pub(super) fn post_file(seq: Seq, text: &str, name: &str) -> Emit {
 /// Any operation in answer to `seq`.
 pub(super) fn said(seq: Seq, op: Outbound) -> Emit {
     Emit {
+        to: None,
         in_reply_to: Some(seq),
         op,
         files: Vec::new(),

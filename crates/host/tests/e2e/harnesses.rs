@@ -20,7 +20,12 @@ pub(crate) async fn harness_claude_code_answers_through_the_whole_path(wall: Wal
                 grep -rl 'of the ho''st alone' /anchorhold/in /anchorhold/out /workspace /tmp /etc \
                 2>/dev/null; head -c 20 /dev/tcp/1.1.1.1/443; echo looked >> log; cat log";
     let call = Act::Call(vec![("Bash", json!({ "command": look }))]);
-    let fake = FakeModels::new([call, Act::Say("I looked.".to_owned())]);
+    let send = (
+        "mcp__anchorhold__send_message",
+        json!({ "text": "I am looking." }),
+    );
+    let send = Act::Call(vec![send]);
+    let fake = FakeModels::new([send, call, Act::Say("I looked.".to_owned())]);
     let address = fake.listen().await.unwrap();
     let mut place = Place::new(wall, "");
     let program: Utf8PathBuf = told("ANCHORHOLD_CLAUDE_CODE").unwrap().into();
@@ -39,28 +44,30 @@ pub(crate) async fn harness_claude_code_answers_through_the_whole_path(wall: Wal
     place.start().await;
     let mut person = place.person("c1").await;
     let answer = person.ask("What do you see?").await;
-    assert_eq!(answer, "agent: I looked.", "{}", place.log());
+    assert_eq!(answer, "agent: I am looking.", "{}", place.log());
+    let lines = person.hears(2).await;
+    assert_eq!(lines[1], "agent: I looked.", "{}", place.log());
     fake.then([Act::Say("And again.".to_owned())]);
     let answer = person.ask("And now?").await;
     assert_eq!(answer, "agent: And again.", "{}", place.log());
     let asked = fake.asked();
-    assert_eq!(asked.len(), 3);
+    assert_eq!(asked.len(), 4);
     for call in &asked {
         let is_key =
             |(name, value): &(String, String)| name == "x-api-key" && value == HOST_SECRET.1;
         assert!(call.headers.iter().any(is_key), "{:?}", call.headers);
         assert!(!call.content.to_string().contains(HOST_SECRET.1));
     }
-    let found = asked[1].content["messages"].to_string();
+    let found = asked[2].content["messages"].to_string();
     assert!(
         found.contains("ANTHROPIC_API_KEY=the-host-has-the-key"),
         "{found}"
     );
     assert!(found.contains("looked"), "{found}");
-    assert!(asked[2].content.to_string().contains("I looked."));
+    assert!(asked[3].content.to_string().contains("I looked."));
     let spent = place.rows(&["spend", "--by", "turn"]).await;
     let calls: Vec<_> = spent.iter().map(|row| &row["calls"]).collect();
-    assert_eq!(calls, [1, 2], "{spent:?}");
+    assert_eq!(calls, [1, 3], "{spent:?}");
     assert!(
         spent.iter().all(|row| row["cost_usd"].is_string()),
         "{spent:?}"

@@ -57,6 +57,8 @@ pub(crate) struct Person {
     unread: VecDeque<ServerLine>,
     pub(crate) heard: Vec<Heard>,
     cards: Vec<Card>,
+    /// Changes of messages, and reactions.
+    marks: Vec<String>,
 }
 
 /// Ten bytes that nobody else has.
@@ -89,6 +91,7 @@ impl Person {
             unread: VecDeque::new(),
             heard: Vec::new(),
             cards: Vec::new(),
+            marks: Vec::new(),
         }
     }
 
@@ -187,6 +190,15 @@ impl Person {
         self.cards[count - 1].clone()
     }
 
+    /// Waits until so many changes and reactions have come in all, and gives them.
+    pub(crate) async fn marks(&mut self, count: usize) -> Vec<String> {
+        while self.marks.len() < count {
+            let line = self.line().await;
+            self.note(line);
+        }
+        self.marks.clone()
+    }
+
     /// How many questions came so far.
     pub(crate) fn cards(&self) -> usize {
         self.cards.len()
@@ -256,11 +268,11 @@ impl Person {
                 text,
                 options,
             }),
-            ServerLine::Edit { .. }
-            | ServerLine::Delete { .. }
-            | ServerLine::React { .. }
-            | ServerLine::Answered { .. }
-            | ServerLine::Error { .. } => panic!("unexpected: {line:?}"),
+            ServerLine::Edit { text, .. } => self.marks.push(format!("edit: {text}")),
+            ServerLine::React { emoji, .. } => self.marks.push(format!("react: {emoji}")),
+            ServerLine::Delete { .. } | ServerLine::Answered { .. } | ServerLine::Error { .. } => {
+                panic!("unexpected: {line:?}")
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod person;
 pub(crate) mod talks;
+pub(crate) mod tools;
 pub(crate) mod troubles;
 pub(crate) mod wall;
 
@@ -89,6 +90,15 @@ macro_rules! all_cases {
                 nothing_outside_can_be_written,
                 nothing_of_the_host_is_visible,
                 there_is_no_network_and_no_privilege,
+            },
+            tools::{
+                a_question_waits_for_its_answer,
+                an_answer_that_comes_too_late_is_a_message_of_a_later_turn,
+                an_asked_question_survives_host_and_sandbox,
+                words_go_to_the_destination_that_they_name,
+                defect_30_what_was_sent_just_now_can_be_changed,
+                an_agent_knows_how_things_are,
+                a_harness_calls_tools_over_mcp,
             },
             models::{
                 a_model_answers_and_its_key_stays_outside,

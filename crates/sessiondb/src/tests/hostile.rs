@@ -260,7 +260,7 @@ fn rows_are_judged_one_by_one() {
             (9, 2, 'post', 1, '{\"text\":\"\"}', 1),
             (11, -2, 'post', 1, '{\"text\":\"answers nothing\"}', 1),
             (13, 2, 'post', 1, '{\"text\":\"good\"}', 1),
-            (15, 2, 'post', 2, '{\"text\":\"of the future\"}', 1),
+            (15, 2, 'post', 3, '{\"text\":\"of the future\"}', 1),
             (9223372036854775807, 2, 'post', 1, '{\"text\":\"last\"}', 1);
          INSERT INTO handled (seq, generation, state, number, at, class, until_at) VALUES
             (-2, 1, 'done', 7, 1, NULL, NULL), (3, 1, 'done', 8, 1, NULL, NULL),
@@ -284,7 +284,7 @@ fn rows_are_judged_one_by_one() {
             (7, "bad payload of kind \"post\": not the JSON of this kind"),
             (9, "bad payload of kind \"post\": neither text nor files"),
             (11, "answers an impossible number"),
-            (15, "unknown kind \"post\" version 2"),
+            (15, "unknown kind \"post\" version 3"),
             (-2, "not the end of a message"),
             (3, "not the end of a message"),
             (8, "not the end of a message"),

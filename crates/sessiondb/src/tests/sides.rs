@@ -192,6 +192,7 @@ fn nothing_of_a_turn_is_seen_before_all_of_it() {
             name: "no/such/folder".to_owned(),
             content: Vec::new(),
         }],
+        to: None,
     });
     assert!(runner.finish(&finish, at(3_000)).is_err());
     let pulled = bench.pull();

@@ -9,6 +9,7 @@ use std::{
 
 use anchorhold_agent_runner::{
     children::Children,
+    mcp::CurrentTurn,
     progress::Beats,
     provider::Providers,
     tools::Tools,
@@ -85,6 +86,7 @@ async fn live(home: Home) -> ExitStatus {
         clock: Arc::new(VirtualClock::here(home.world, offset)),
         providers: Providers::of(vec![Arc::new(Script)]),
         tools: Arc::new(Tools::new(workspace, Vec::new(), Arc::clone(&children))),
+        turn: CurrentTurn::default(),
         children,
         orphans: None,
     };

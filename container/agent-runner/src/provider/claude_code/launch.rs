@@ -1,8 +1,12 @@
 //! How the child is started: its arguments and its environment. Pure.
 
 use camino::Utf8PathBuf;
+use serde_json::json;
 
-use crate::provider::{Harness, Model, claude_code::Point, harness::KEY};
+use crate::{
+    mcp,
+    provider::{Harness, Model, claude_code::Point, harness::KEY},
+};
 
 const COMMAND: &str = "claude";
 /// How hard a model thinks, in words that the program knows; everything else is a number of tokens.
@@ -48,6 +52,8 @@ pub(super) struct Launch {
     /// What is added to what it is told about itself.
     pub(super) system: String,
     environment: Vec<(String, String)>,
+    /// The servers of tools, as the program reads them.
+    servers: Option<String>,
     /// Where it keeps what it remembers.
     pub(super) home: Utf8PathBuf,
 }
@@ -86,7 +92,12 @@ impl Launch {
             [] => vec![COMMAND.to_owned()],
             command => command.to_vec(),
         };
+        let servers = harness.tools.split_first().map(|(program, arguments)| {
+            let server = json!({ "command": program, "args": arguments });
+            json!({ "mcpServers": { mcp::NAME: server } }).to_string()
+        });
         Self {
+            servers,
             command,
             model: model.id.clone(),
             effort: word.map(str::to_owned),
@@ -113,6 +124,11 @@ impl Launch {
         command.push(format!("--model={}", self.model));
         command.push(format!("--append-system-prompt={}", self.system));
         command.extend(self.effort.as_ref().map(|word| format!("--effort={word}")));
+        command.extend(
+            self.servers
+                .as_ref()
+                .map(|servers| format!("--mcp-config={servers}")),
+        );
         if let Some(point) = point {
             command.push(format!("--resume={}", point.session));
             command.push(format!("--resume-session-at={}", point.at));

@@ -250,12 +250,15 @@ impl<'a> Talk<'a> {
             return Ok(false);
         }
         let said = std::mem::take(&mut self.said);
-        if said.trim().is_empty() && !self.nudged && !self.answers.has_said() {
+        if said.trim().is_empty() && !self.nudged && !self.answers.has_spoken(self.io) {
             self.nudged = true;
             self.pass(Vec::new(), &[Part::text(SAY_SOMETHING)]).await?;
             return Ok(false);
         }
-        self.answers.say(&said);
+        if let Some(told) = self.answers.say(self.io, &said).await {
+            self.pass(Vec::new(), &[Part::text(told)]).await?;
+            return Ok(false);
+        }
         self.nudged = false;
         if !self.told.is_empty() {
             return Ok(false);

@@ -121,18 +121,22 @@ impl<'a, D: Dialect> Work<'a, D> {
                 self.history.hear(vec![Part::text(GO_ON)]);
                 continue;
             }
-            if said.trim().is_empty() && !nudged && !self.answers.has_said() {
+            if said.trim().is_empty() && !nudged && !self.answers.has_spoken(self.io) {
                 nudged = true;
                 self.history.hear(vec![Part::text(SAY_SOMETHING)]);
                 continue;
             }
-            self.answers.say(&std::mem::take(&mut said));
+            let said = std::mem::take(&mut said);
+            if let Some(told) = self.answers.say(self.io, &said).await {
+                self.history.hear(vec![Part::text(told)]);
+                continue;
+            }
             if !self.hear_more().await {
                 return Ok(());
             }
             (cuts, nudged) = (0, false);
         }
-        self.answers.say(TOO_LONG);
+        self.answers.say(self.io, TOO_LONG).await;
         Ok(())
     }
 
@@ -228,18 +232,15 @@ impl<'a, D: Dialect> Work<'a, D> {
             let (id, name, arguments) = call;
             if at >= CALLS_LIMIT {
                 let text = format!("error: at most {CALLS_LIMIT} calls are run at once");
-                return (id, text, true, None);
+                return (id, text, true);
             }
             match Box::pin(io.call(&name, &arguments)).await {
-                Ok(called) => (id, called.text, false, called.effect),
-                Err(error) => (id, format!("error: {}", report(&error)), true, None),
+                Ok(text) => (id, text, false),
+                Err(error) => (id, format!("error: {}", report(&error)), true),
             }
         });
         let mut results = Vec::new();
-        for (call, text, failed, effect) in join_all(running).await {
-            if let Some(effect) = effect {
-                self.answers.emit(effect);
-            }
+        for (call, text, failed) in join_all(running).await {
             let text = bounded(text);
             results.push(Part::Result { call, text, failed });
         }

@@ -5,19 +5,21 @@ use std::{
 
 use anchorhold_core::turn_failure::FailureClass;
 use anchorhold_sessiondb::{
-    About, Answer, Chat, Emit, Inbound, InboundRow, InboxFile, Note, Outbound, Seq,
+    About, Answer, Chat, Emit, Inbound, InboundRow, InboxFile, Note, Outbound, Outcome, Seq,
 };
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
 use crate::{
     children::Children,
+    desk::tests::Clerk,
     follow_ups::FollowUps,
     provider::{AgentProvider, Turn, TurnError, TurnIo, TurnOutcome, offline::Offline},
     tools::Tools,
 };
 
 struct Bench {
+    clerk: Clerk,
     dir: tempfile::TempDir,
     beats: Arc<Mutex<Vec<Option<Duration>>>>,
 }
@@ -25,6 +27,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
+            clerk: Clerk::new(Outcome::Sent),
             dir: tempfile::tempdir().unwrap(),
             beats: Arc::default(),
         }
@@ -42,6 +45,7 @@ impl Bench {
             move |declared| beats.lock().unwrap().push(declared),
             Arc::new(tools),
         )
+        .with_desk(Arc::clone(&self.clerk.desk))
     }
 
     async fn turn(&self, messages: Vec<InboundRow>) -> Result<TurnOutcome, TurnError> {
@@ -65,7 +69,8 @@ impl Bench {
     async fn say(&self, text: &str) -> Vec<String> {
         let outcome = self.turn(vec![row(4, text)]).await.unwrap();
         assert_eq!(outcome.state, vec![]);
-        outcome.emit.iter().map(show).collect()
+        let said = self.clerk.said();
+        said.iter().chain(&outcome.emit).map(show).collect()
     }
 
     async fn check(&self, text: &str, expect: &[&str]) {
@@ -284,7 +289,7 @@ async fn tools_by_name() {
             r#"!tool send_file {"path":"a.txt"}"#,
             &[
                 "4> [a.txt content]",
-                "4> \"a.txt\" (7 bytes) is sent when the turn ends",
+                "4> \"a.txt\" (7 bytes) is sent as message 5",
             ],
         )
         .await;
@@ -293,23 +298,20 @@ async fn tools_by_name() {
             r#"!tool send_file {"path":"sub/../a.txt","text":"look","name":"b.md"}"#,
             &[
                 "4> look[b.md content]",
-                "4> \"b.md\" (7 bytes) is sent when the turn ends",
+                "4> \"b.md\" (7 bytes) is sent as message 5",
             ],
         )
         .await;
     bench
         .check(
             r#"!tool edit_message {"seq":3,"text":"better"}"#,
-            &[
-                "4> edit 3: better",
-                "4> message 3 is changed when the turn ends",
-            ],
+            &["4> edit 3: better", "4> message 3 is changed"],
         )
         .await;
     bench
         .check(
             r#"!tool add_reaction {"seq":4,"emoji":"👍"}"#,
-            &["4> react 4: 👍", "4> message 4 gets 👍 when the turn ends"],
+            &["4> react 4: 👍", "4> message 4 has 👍 on it"],
         )
         .await;
     bench
@@ -320,7 +322,7 @@ async fn tools_by_name() {
             r#"!tool ask_question {"title":"Go?","text":"Now?","options":["yes","no"],"expires_s":60}"#,
             &[
                 "4> ask Go?: Now? [\"yes\", \"no\"] Some(60000)",
-                "4> the question is asked when the turn ends",
+                "4> the question is asked as message 5",
             ],
         )
         .await;
@@ -329,7 +331,7 @@ async fn tools_by_name() {
             r#"!tool ask_question {"title":"Go?","options":["yes","no"]}"#,
             &[
                 "4> ask Go?:  [\"yes\", \"no\"] None",
-                "4> the question is asked when the turn ends",
+                "4> the question is asked as message 5",
             ],
         )
         .await;
@@ -346,7 +348,7 @@ async fn tool_errors_are_answers() {
         ("!tool", "write: !tool NAME JSON"),
         (
             "!tool nope {}",
-            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_file, edit_message, add_reaction, ask_question",
+            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_message, send_file, send_card, edit_message, add_reaction, ask_user_question, ask_question, list_destinations, memory_search, status",
         ),
         (
             "!tool bash",

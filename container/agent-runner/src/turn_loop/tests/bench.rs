@@ -1,8 +1,8 @@
 //! One session on disk with a host at its other end, and providers that do as they are told.
 
 use std::{
-    cell::Cell,
-    collections::BTreeMap,
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     pin::{Pin, pin},
     sync::{
@@ -22,7 +22,7 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::{
     Body, Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
-    JournalRow, ModelOptions, Outbound, Pulled, RunnerSide, Seq, Settings, bell,
+    JournalRow, ModelOptions, Outbound, Outcome, Pulled, RunnerSide, Seq, Settings, bell,
 };
 use async_trait::async_trait;
 use camino::Utf8Path;
@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     children::Children,
+    mcp::CurrentTurn,
     progress::Beats,
     provider::{
         AgentProvider, ProviderCaps, Providers, Turn, TurnError, TurnIo, TurnOutcome,
@@ -91,6 +92,9 @@ pub(super) struct Bench {
     pub(super) host: HostSide,
     bell: UnixDatagram,
     said: Cell<u32>,
+    /// What becomes of what is said during a turn.
+    pub(super) outcome: RefCell<Outcome>,
+    told: RefCell<BTreeSet<Seq>>,
     _dir: tempfile::TempDir,
 }
 
@@ -103,6 +107,8 @@ impl Bench {
             host,
             bell,
             said: Cell::new(0),
+            outcome: RefCell::new(Outcome::Sent),
+            told: RefCell::default(),
             _dir: dir,
         };
         bench.settings("offline");
@@ -192,6 +198,7 @@ impl Bench {
                 vec![],
                 Arc::clone(&children),
             )),
+            turn: CurrentTurn::default(),
             children,
             orphans: None,
         })
@@ -207,6 +214,14 @@ impl Bench {
             (all.cursors, all.claims, all.more) = (next.cursors, next.claims, next.more);
         }
         assert_eq!(all.rejected, vec![]);
+        for row in all.rows.iter().filter(|row| row.awaited) {
+            let told = self.told.borrow_mut().insert(row.seq);
+            if told {
+                let outcome = self.outcome.borrow().clone();
+                self.host.tell_outcome(row.seq, &outcome, now()).unwrap();
+                bell::ring(self.host.out_dir());
+            }
+        }
         all
     }
 
@@ -315,6 +330,7 @@ impl AgentProvider for Held {
         self.begun.notify_one();
         self.release.notified().await;
         let emit = Emit {
+            to: None,
             in_reply_to: turn.messages.first().map(|message| message.seq),
             op: Outbound::Post {
                 text: "held".to_owned(),

@@ -15,6 +15,7 @@ fn it_goes_nowhere_but_through_the_gate_and_never_asks_a_person() {
     let harness = Harness {
         command: vec!["/opt/claude".to_owned(), "--debug".to_owned()],
         home: "/anchorhold/out/harness".into(),
+        tools: vec!["/bin/runner".to_owned(), "mcp".to_owned()],
         ..Harness::default()
     };
     let launch = launch(ModelOptions::default(), &harness);
@@ -28,6 +29,7 @@ fn it_goes_nowhere_but_through_the_gate_and_never_asks_a_person() {
         "--dangerously-skip-permissions",
         "--strict-mcp-config",
         "--model=m-1",
+        "--mcp-config={\"mcpServers\":{\"anchorhold\":{\"args\":[\"mcp\"],\"command\":\"/bin/runner\"}}}",
         "--append-system-prompt=You are Ada.",
     ] {
         assert!(fresh.iter().any(|given| given == argument), "{argument}");
