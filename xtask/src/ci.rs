@@ -15,7 +15,7 @@ use crate::{
     debian,
     e2e::{self, Runtime, Stage},
     engine::Engine,
-    image,
+    harnesses, image,
     machine::Interrupts,
     nextest::{self, Counts, Outcome},
     output::Console,
@@ -93,6 +93,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             crash::few(&scene, runtime, engine.as_mut())
         })?;
     }
+    ledger.step("harnesses", |console| harnesses::step(workspace, console))?;
     // Last, because the host that it builds has other channels than that of the steps before.
     ledger.step("channels", |console| channels::step(workspace, console))?;
     Ok(ledger.close(&counts))

@@ -20,6 +20,7 @@ mod crash;
 mod debian;
 mod e2e;
 mod engine;
+mod harnesses;
 mod image;
 mod machine;
 mod nextest;
@@ -57,6 +58,8 @@ enum Command {
     Bench(bench::Options),
     /// Hold the channels to their promises, and write down what came of it.
     Channels(channels::Options),
+    /// Run the agents of others that ours can be, as they are, against a stand-in for their model.
+    Harnesses,
     /// Make the image that agents run in.
     Image(image::Options),
     /// Check the rules that no compiler knows.
@@ -81,6 +84,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(options) => up::run(&workspace, &console, &options),
         Command::Ci => ci::run(&workspace),
         Command::Channels(options) => channels::run(&workspace, &console, &options),
+        Command::Harnesses => harnesses::run(&workspace, &console),
         Command::E2e(options) => e2e::run(&workspace, &console, &options),
         Command::Crash(options) => crash::run(&workspace, &console, &options),
         Command::Bench(options) => bench::run(&workspace, &console, &options),

@@ -46,6 +46,7 @@ fn ask_error(error: &Error) -> AskError {
         | Error::MissingValue { .. }
         | Error::MissingGeneration
         | Error::BadGeneration { .. }
+        | Error::BadHarness { .. }
         | Error::Finish { .. }
         | Error::NotAsked
         | Error::Runtime { .. }

@@ -28,6 +28,13 @@ pub enum Error {
         /// What was given.
         value: String,
     },
+    /// What runs the turns is not told as it should be.
+    #[error("--harness is not what it should be")]
+    BadHarness {
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A session file could not be read or claimed in; it may work later.
     #[error("can't use the session's files")]
     Session {

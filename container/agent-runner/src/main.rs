@@ -20,7 +20,7 @@ use anchorhold_agent_runner::{
     children::{Children, Orphans},
     log, mcp,
     progress::beat,
-    provider::Providers,
+    provider::{Harness, Providers},
     proxy::Proxy,
     report,
     tools::Tools,
@@ -142,7 +142,10 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
         bell,
         beats,
         clock: Arc::new(SystemClock),
-        providers: Providers::builtin(),
+        providers: Providers::builtin(Harness {
+            tools: mcp::command().to_vec(),
+            ..args.harness
+        }),
         tools: Arc::new(tools),
         turn: turn.clone(),
         children,

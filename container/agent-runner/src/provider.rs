@@ -3,11 +3,17 @@
 pub mod offline;
 
 pub mod anthropic;
+pub mod claude_code;
 pub mod openai;
 
+mod answers;
 mod draft;
+mod gate;
+mod harness;
 mod model;
 mod waits;
+
+pub use harness::Harness;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -19,7 +25,8 @@ use crate::{
     desk::Desk,
     follow_ups::FollowUps,
     provider::{
-        anthropic::Anthropic, model::Agent, offline::Offline, openai::OpenAi, waits::Waits,
+        anthropic::Anthropic, claude_code::ClaudeCode, model::Agent, offline::Offline,
+        openai::OpenAi, waits::Waits,
     },
     tools::{ToolError, Tools},
     way_out::WayOut,
@@ -246,12 +253,13 @@ impl fmt::Debug for Providers {
 }
 
 impl Providers {
-    /// Every provider that is built in.
-    pub fn builtin() -> Self {
+    /// Every provider that is built in, `harness` for those that are programs of others.
+    pub fn builtin(harness: Harness) -> Self {
         Self::of(vec![
             Arc::new(Offline),
             Arc::new(Agent(Anthropic)),
             Arc::new(Agent(OpenAi)),
+            Arc::new(ClaudeCode::new(harness)),
         ])
     }
 

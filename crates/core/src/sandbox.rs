@@ -12,6 +12,8 @@ pub const IN_DIR: &str = "/anchorhold/in";
 pub const OUT_DIR: &str = "/anchorhold/out";
 /// Where the folder with the agent-runner's binary is inside every sandbox; read-only.
 pub const BIN_DIR: &str = "/anchorhold/bin";
+/// Where a program of others is that runs an agent's turns, read-only.
+pub const HARNESS_DIR: &str = "/anchorhold/harness";
 /// Where the agent group's workspace is inside every sandbox.
 pub const WORKSPACE_DIR: &str = "/workspace";
 

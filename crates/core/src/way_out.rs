@@ -24,3 +24,13 @@ text_enum! {
         OpenAi = "openai",
     }
 }
+
+impl ModelApi {
+    /// Over which API a provider calls its model; `None` where it calls none, or any.
+    pub fn of_provider(provider: &str) -> Option<Self> {
+        match provider {
+            "claude-code" => Some(Self::Anthropic),
+            own => Self::parse(own),
+        }
+    }
+}

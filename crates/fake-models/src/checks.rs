@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hyper::HeaderMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The most marks for the cache that the Messages API takes.
 const CACHE_MARKS_LIMIT: usize = 4;
@@ -33,14 +33,11 @@ pub(crate) fn messages(
         ));
     }
     let mut open: BTreeSet<String> = BTreeSet::new();
-    for (at, message) in list.iter().enumerate() {
+    for (at, (role, blocks)) in combined(&list).into_iter().enumerate() {
         let expect = if at % 2 == 0 { "user" } else { "assistant" };
-        if text(message, "role") != expect {
-            return Err(
-                "messages: roles must alternate between \"user\" and \"assistant\"".to_owned(),
-            );
+        if role != expect {
+            return Err(format!("messages.{at}: unexpected role {role:?}"));
         }
-        let blocks = self::list(message, "content");
         if blocks.is_empty() {
             return Err(format!(
                 "messages.{at}: all messages must have non-empty content"
@@ -64,6 +61,25 @@ pub(crate) fn messages(
     }
     fits(&list, window)
         .map_err(|(is, most)| format!("prompt is too long: {is} tokens > {most} maximum"))
+}
+
+/// Messages as they are read: those in a row that have the same role are one, and what the system
+/// says between them is of none.
+fn combined(list: &[Value]) -> Vec<(String, Vec<Value>)> {
+    let mut combined: Vec<(String, Vec<Value>)> = Vec::new();
+    for message in list {
+        let role = text(message, "role");
+        let blocks = match message.get("content") {
+            Some(Value::String(words)) => vec![json!({ "type": "text", "text": words })],
+            Some(_) | None => self::list(message, "content"),
+        };
+        match combined.last_mut() {
+            _ if role == "system" => {}
+            Some((last, content)) if *last == role => content.extend(blocks),
+            Some(_) | None => combined.push((role, blocks)),
+        }
+    }
+    combined
 }
 
 /// Checks a call of Chat Completions.

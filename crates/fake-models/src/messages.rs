@@ -7,7 +7,8 @@ use crate::server::{Api, Why};
 /// How long the pieces of words and arguments are, in characters.
 const PIECE: usize = 7;
 
-pub(crate) struct Messages;
+/// Answers the call of this number.
+pub(crate) struct Messages(pub(crate) usize);
 
 impl Api for Messages {
     fn words(&self, text: &str, why: Why) -> Vec<String> {
@@ -16,7 +17,7 @@ impl Api for Messages {
             Why::Cut => "max_tokens",
             Why::Refused => "refusal",
         };
-        let mut events = vec![start()];
+        let mut events = vec![self.start()];
         if !text.is_empty() {
             let block = json!({ "type": "text", "text": "" });
             let delta = |piece: String| json!({ "type": "text_delta", "text": piece });
@@ -27,9 +28,9 @@ impl Api for Messages {
     }
 
     fn calls(&self, calls: &[(&'static str, Value)]) -> Vec<String> {
-        let mut events = vec![start()];
+        let mut events = vec![self.start()];
         for (index, (name, input)) in calls.iter().enumerate() {
-            let id = format!("toolu_{index}");
+            let id = format!("toolu_{}_{index}", self.0);
             let block = json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
             let delta =
                 |piece: String| json!({ "type": "input_json_delta", "partial_json": piece });
@@ -45,24 +46,35 @@ impl Api for Messages {
     }
 }
 
-fn start() -> String {
-    let usage = json!({
-        "input_tokens": 10,
-        "cache_read_input_tokens": 100,
-        "cache_creation_input_tokens": 5,
-        "output_tokens": 1,
-    });
-    let message = json!({ "type": "message", "role": "assistant", "content": [], "usage": usage });
-    event(
-        "message_start",
-        &json!({ "type": "message_start", "message": message }),
-    )
+impl Messages {
+    fn start(&self) -> String {
+        let usage = json!({
+            "input_tokens": 10,
+            "cache_read_input_tokens": 100,
+            "cache_creation_input_tokens": 5,
+            "output_tokens": 1,
+        });
+        let message = json!({
+            "id": format!("msg_{}", self.0),
+            "type": "message",
+            "role": "assistant",
+            "model": "m-1",
+            "content": [],
+            "stop_reason": null,
+            "stop_sequence": null,
+            "usage": usage,
+        });
+        event(
+            "message_start",
+            &json!({ "type": "message_start", "message": message }),
+        )
+    }
 }
 
 fn end(reason: &str) -> Vec<String> {
     let delta = json!({
         "type": "message_delta",
-        "delta": { "stop_reason": reason },
+        "delta": { "stop_reason": reason, "stop_sequence": null },
         "usage": { "output_tokens": 20 },
     });
     vec![

@@ -92,7 +92,8 @@ async fn answer(fake: FakeModels, request: Request<Incoming>) -> Response<Body> 
         return error(400, "invalid_request_error", &what, None);
     }
     if path.ends_with("/v1/messages") {
-        played(fake, &messages::Messages, act)
+        let number = fake.asked().len();
+        played(fake, &messages::Messages(number), act)
     } else {
         played(fake, &chat::Chat, act)
     }

@@ -13,6 +13,7 @@
 pub mod problem;
 
 mod check;
+mod harness;
 mod keys;
 mod locate;
 mod model;
@@ -27,7 +28,7 @@ mod suggest;
 mod wire;
 mod write;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use anchorhold_broker::{egress, ways::Prices};
 use anchorhold_channel::SecretRef;
@@ -89,6 +90,8 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// The models, by name.
     pub models: Vec<Model>,
+    /// The harnesses, by name.
+    pub harnesses: Vec<Harness>,
     /// The agents, by folder.
     pub agents: Vec<Agent>,
     /// The wirings, in the order of the file.
@@ -106,12 +109,13 @@ pub struct Config {
     root: Place,
 }
 
-/// What only the file knows, as it was written there: the host, lifetimes, channel instances and models.
+/// What only the file knows, as it was written there: the host, lifetimes, channel instances, models and
+/// harnesses.
 #[derive(Clone)]
 struct Written(toml::Table);
 
 /// The tables that only the file knows.
-const WRITTEN: &[&str] = &["host", "retention", "channels", "models"];
+const WRITTEN: &[&str] = &["host", "retention", "channels", "models", "harnesses"];
 
 /// Settings of the host itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +194,21 @@ pub struct Model {
     pub effort: Option<String>,
 }
 
+/// One program of others that agents may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Harness {
+    /// What the file calls it.
+    pub name: String,
+    /// How it is spoken to.
+    pub provider: String,
+    /// The folder of the machine that has it; `None` where the sandbox has it already.
+    pub folder: Option<Utf8PathBuf>,
+    /// The program and its arguments; empty for the usual ones.
+    pub command: Vec<String>,
+    /// Its environment, beside that of every command inside.
+    pub environment: BTreeMap<String, String>,
+}
+
 /// One agent group, before the store has given it an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -201,6 +220,8 @@ pub struct Agent {
     pub provider: String,
     /// Its model, one of [`Config::models`].
     pub model: Option<String>,
+    /// The program that it is, one of [`Config::harnesses`].
+    pub harness: Option<String>,
     /// The hosts it may reach.
     pub egress: Vec<egress::Entry>,
     /// Which wall.
@@ -321,6 +342,7 @@ pub fn load(text: &str, path: &Utf8Path, known: Known<'_>) -> Result<Config, Pro
         retention: checked.retention,
         channels: checked.channels,
         models: checked.models,
+        harnesses: checked.harnesses,
         agents: checked.agents,
         wirings: checked.wirings,
         conversations: checked.conversations,
@@ -366,7 +388,7 @@ impl Config {
     }
 
     /// The text of a file that says the same, in which only what differs from a default is written.
-    /// The host, lifetimes, channels and models are as they were written, without their comments.
+    /// The host, lifetimes, channels, models and harnesses are as they were written, without their comments.
     ///
     /// [`load`] reads it to an equal configuration, as far as the values are ones it accepts.
     pub fn to_text(&self) -> Result<String, toml::ser::Error> {

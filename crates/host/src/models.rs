@@ -1,5 +1,5 @@
-//! What the configuration file says of models and of the hosts that agents may reach: the one place
-//! where keys are. Only the file knows it; a group's row holds its model's name.
+//! What the configuration file says of models, of harnesses, and of the hosts that agents may reach: the
+//! one place where keys are. Only the file knows it; a group's row holds its model's name.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use anchorhold_core::{entity::AgentGroup, ids::FolderName, way_out::ModelApi};
 use anchorhold_sessiondb::ModelOptions;
 
 use crate::{
-    config::{self, Config, problem::Problems},
+    config::{self, Config, Harness, problem::Problems},
     report::report,
     settings::SettingsError,
 };
@@ -30,6 +30,7 @@ pub struct Models(Arc<RwLock<Given>>);
 pub struct Given {
     models: BTreeMap<String, Named>,
     egress: BTreeMap<FolderName, Egress>,
+    harnesses: BTreeMap<FolderName, Harness>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +61,21 @@ impl Given {
                 }
             }
         }
+        for harness in &config.harnesses {
+            let there = harness.folder.as_ref().is_none_or(|folder| folder.is_dir());
+            if !there {
+                let at = ["harnesses", harness.name.as_str(), "folder"];
+                problems.push(config.problem(&at, "there is no such folder"));
+            }
+        }
         for agent in &config.agents {
+            let mut harnesses = config.harnesses.iter();
+            let harness = harnesses.find(|harness| Some(&harness.name) == agent.harness.as_ref());
+            if let Some(harness) = harness {
+                given
+                    .harnesses
+                    .insert(agent.folder.clone(), harness.clone());
+            }
             let egress = Egress::new(agent.egress.clone());
             given.egress.insert(agent.folder.clone(), egress);
         }
@@ -120,6 +135,12 @@ impl Models {
         named
             .map(|named| (Some(named.model.id.clone()), named.options))
             .unwrap_or_default()
+    }
+
+    /// The program that runs the group's turns, where the file names one for its provider.
+    pub fn harness(&self, group: &AgentGroup) -> Option<Harness> {
+        let harness = self.with(|given| given.harnesses.get(&group.folder).cloned());
+        harness.filter(|harness| harness.provider == group.provider)
     }
 
     /// What the group's sessions may do.

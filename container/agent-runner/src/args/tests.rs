@@ -1,6 +1,6 @@
 use anchorhold_core::sandbox::Generation;
 
-use crate::{args::Args, report};
+use crate::{args::Args, provider::Harness, report};
 
 fn check(line: &str, expect: Result<Args, &str>) {
     let found = Args::parse(line.split_whitespace().map(str::to_owned));
@@ -17,15 +17,24 @@ fn the_command_line() {
             in_dir: "/anchorhold/in".into(),
             out_dir: "/anchorhold/out".into(),
             workspace: "/workspace".into(),
+            harness: Harness {
+                home: "/anchorhold/out/harness".into(),
+                ..Harness::default()
+            },
         }),
     );
     check(
-        "--in /i --out /o --workspace /w --generation 1",
+        "--in /i --out /o --workspace /w --generation 1 --harness {\"command\":[\"x\"]}",
         Ok(Args {
             generation: Generation(1),
             in_dir: "/i".into(),
             out_dir: "/o".into(),
             workspace: "/w".into(),
+            harness: Harness {
+                command: vec!["x".to_owned()],
+                home: "/o/harness".into(),
+                ..Harness::default()
+            },
         }),
     );
     check("", Err("--generation N is missing"));
@@ -39,5 +48,12 @@ fn the_command_line() {
         Err("--generation \"-1\" is no number from 1 on"),
     );
     check("--generation 1 --in", Err("--in needs a value"));
+    check(
+        "--generation 1 --harness {\"shell\":1}",
+        Err(
+            "--harness is not what it should be: unknown field `shell`, expected `command` or \
+             `environment` at line 1 column 8",
+        ),
+    );
     check("--help", Err("unknown argument \"--help\""));
 }

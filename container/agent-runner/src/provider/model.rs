@@ -9,9 +9,10 @@ pub(crate) mod prompt;
 pub(crate) mod reply;
 pub(crate) mod sse;
 
-mod ask;
+pub(super) mod ask;
+pub(super) mod work;
+
 mod shorten;
-mod work;
 
 use std::collections::BTreeMap;
 
@@ -126,7 +127,7 @@ impl<D: Dialect> AgentProvider for Agent<D> {
     }
 }
 
-fn reached(io: &TurnIo) -> Result<(&Model, &WayOut), TurnError> {
+pub(super) fn reached(io: &TurnIo) -> Result<(&Model, &WayOut), TurnError> {
     let failed = |why: &str| TurnError::Failed {
         why: why.to_owned(),
     };

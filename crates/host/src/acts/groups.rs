@@ -123,7 +123,7 @@ impl Acts {
             ));
         }
         let api = model.map(|model| (model, self.base.models.api(model)));
-        match (ModelApi::parse(provider), api) {
+        match (ModelApi::of_provider(provider), api) {
             (_, Some((model, None))) => invalid(format!(
                 "the configuration has no model {model:?}; it has: {}",
                 self.base.models.names().join(", ")

@@ -9,8 +9,9 @@ use anchorhold_core::{
 use toml::Table;
 
 use crate::config::{
-    Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Host, Known, Lifetimes,
-    Model, Person, Wiring,
+    Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Harness, Host, Known,
+    Lifetimes, Model, Person, Wiring,
+    harness::{self, Harnesses},
     keys::{self, Choice},
     model::{self, Models},
     person, place,
@@ -28,11 +29,20 @@ pub(super) struct Checked {
     pub(super) retention: Lifetimes,
     pub(super) channels: Vec<Channel>,
     pub(super) models: Vec<Model>,
+    pub(super) harnesses: Vec<Harness>,
     pub(super) agents: Vec<Agent>,
     pub(super) wirings: Vec<Wiring>,
     pub(super) conversations: Vec<Conversation>,
     pub(super) people: Vec<Person>,
     pub(super) destinations: Vec<Destination>,
+}
+
+/// What an agent's table is checked against.
+struct Around<'t> {
+    runtime: RuntimeChoice,
+    models: Models<'t>,
+    harnesses: Harnesses<'t>,
+    known: Known<'t>,
 }
 
 /// Checks the whole file.
@@ -47,9 +57,15 @@ pub(super) fn check(report: &mut Report, table: &Table, known: Known<'_>) -> Che
         .filter_map(|(name, section)| channel(report, name, &section, known.channel_types))
         .collect();
     let models = model::models(report, &root);
+    let harnesses = harness::harnesses(report, &root);
     let sections = root.named(report, "agents");
     refuse_same_folders(report, &sections);
-    let around = (host.runtime, Models::of(&root), known);
+    let around = Around {
+        runtime: host.runtime,
+        models: Models::of(&root),
+        harnesses: Harnesses::of(&root),
+        known,
+    };
     let agents = sections
         .into_iter()
         .filter_map(|(folder, section)| agent(report, folder, &section, &around))
@@ -60,6 +76,7 @@ pub(super) fn check(report: &mut Report, table: &Table, known: Known<'_>) -> Che
         retention,
         channels,
         models,
+        harnesses,
         agents,
         wirings: wire::wirings(report, &root, &names),
         conversations: place::conversations(report, &root, &names),
@@ -154,19 +171,21 @@ fn channel(
     })
 }
 
-fn agent(
+fn agent<'t>(
     report: &mut Report,
     folder: &str,
-    section: &Section<'_>,
-    (runtime, models, known): &(RuntimeChoice, Models<'_>, Known<'_>),
+    section: &Section<'t>,
+    around: &Around<'t>,
 ) -> Option<Agent> {
     let parsed = named(report, section, FolderName::parse(folder));
     section.refuse_others(report, keys::AGENT);
-    let (model, provider) = model::of_agent(report, section, models, *known);
+    let (harness, implied) = harness::of_agent(report, section, &around.harnesses);
+    let known = (around.known, implied);
+    let (model, provider) = model::of_agent(report, section, &around.models, known);
     let egress = model::egress(report, section);
     let name = section.text(report, "name", keys::NAME_LIMIT_CHARS);
     let runtime = Choice {
-        default: *runtime,
+        default: around.runtime,
         ..keys::RUNTIME
     };
     let runtime = section.choice(report, "runtime", &runtime);
@@ -178,6 +197,7 @@ fn agent(
         folder: parsed?,
         provider: provider?,
         model: model.map(str::to_owned),
+        harness: harness.map(str::to_owned),
         egress,
         runtime,
         limits,

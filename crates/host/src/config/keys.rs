@@ -17,6 +17,7 @@ pub(super) const TOP: &[&str] = &[
     "retention",
     "channels",
     "models",
+    "harnesses",
     "agents",
     "wirings",
     "conversations",
@@ -57,6 +58,10 @@ pub(super) const MODEL: &[&str] = &[
 ];
 /// The keys of `[models.NAME.prices]`.
 pub(super) const PRICES: &[&str] = &["input", "output", "cache_read", "cache_write"];
+/// The keys of `[harnesses.NAME]`.
+pub(super) const HARNESS: &[&str] = &["provider", "folder", "command", "environment"];
+/// `harnesses.NAME.provider`: the providers that are programs of others.
+pub(super) const HARNESS_PROVIDERS: &[&str] = &["claude-code"];
 /// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
 pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
 /// The keys of `[agents.NAME]`.
@@ -64,6 +69,7 @@ pub(super) const AGENT: &[&str] = &[
     "name",
     "provider",
     "model",
+    "harness",
     "egress",
     "runtime",
     "assistant_name",
@@ -337,5 +343,9 @@ pub(super) const URL_LIMIT_CHARS: usize = 512;
 pub(super) const EFFORT_LIMIT_CHARS: usize = 32;
 /// The longest name of an image, in characters.
 pub(super) const IMAGE_LIMIT_CHARS: usize = 255;
+/// The longest path of a folder, in characters.
+pub(super) const PATH_LIMIT_CHARS: usize = 1024;
+/// The longest argument of a command, or value of a variable, in bytes.
+pub(super) const ARGUMENT_LIMIT_BYTES: usize = 4096;
 /// The longest path of a Unix socket, in bytes; the kernel sets it.
 pub(super) const SOCKET_LIMIT_BYTES: usize = 107;

@@ -201,7 +201,7 @@ pub(super) fn of_agent<'t>(
     report: &mut Report,
     section: &Section<'t>,
     models: &Models<'_>,
-    known: Known<'_>,
+    (known, implied): (Known<'_>, Option<&str>),
 ) -> (Option<&'t str>, Option<String>) {
     let model = section.text(report, "model", keys::NAME_LIMIT_CHARS);
     if let Some(name) = model {
@@ -209,17 +209,33 @@ pub(super) fn of_agent<'t>(
         wire::known(report, &at, (name, "model"), &models.names);
     }
     let api = model.and_then(|name| models.apis.get(name).copied());
-    if section.get("provider").is_none() && model.is_some() {
+    let is_given = section.get("provider").is_some();
+    if !is_given && implied.is_none() && model.is_some() {
         return (model, api.map(|api| api.as_str().to_owned()));
     }
-    let provider = check::one_of(report, section, ("provider", "provider"), known.providers);
-    let calls = provider.and_then(ModelApi::parse);
+    let provider = match implied {
+        Some(implied) if !is_given => Some(implied),
+        _ => check::one_of(report, section, ("provider", "provider"), known.providers),
+    };
+    let calls = provider.and_then(ModelApi::of_provider);
     match (calls, model, api) {
-        (Some(calls), None, _) => {
+        (Some(_), None, _) => {
             let what = format!(
                 "is missing: the provider {} calls a model{}",
-                quote(calls.as_str()),
+                quote(provider.unwrap_or_default()),
                 report.suggest("", &models.names)
+            );
+            report.add(&section.key("model"), what);
+        }
+        (Some(calls), Some(name), Some(api))
+            if calls != api && provider != Some(calls.as_str()) =>
+        {
+            let what = format!(
+                "{} has the provider {}, and {} calls models of {}",
+                quote(name),
+                quote(api.as_str()),
+                quote(provider.unwrap_or_default()),
+                quote(calls.as_str())
             );
             report.add(&section.key("model"), what);
         }

@@ -22,7 +22,7 @@ const PAGE: &str = include_str!(concat!(
 
 /// What the tests' host can do.
 pub(super) const KNOWN: Known<'static> = Known {
-    providers: &["offline", "paid", "anthropic", "openai"],
+    providers: &["offline", "paid", "anthropic", "openai", "claude-code"],
     channel_types: &[
         ChannelType {
             name: "cli",
@@ -99,6 +99,7 @@ fn the_samples_comments_are_its_defaults() {
         keys::CHANNEL,
         keys::MODEL,
         keys::PRICES,
+        keys::HARNESS,
         keys::AGENT,
         keys::LIMITS,
         keys::WIRING,
@@ -132,6 +133,7 @@ fn the_samples_examples_work_too() {
     let config = load(&with_examples, Utf8Path::new("channels.toml"), KNOWN).unwrap();
     assert_eq!(config.wirings, plain.wirings);
     assert_eq!(config.models.len(), 1);
+    assert_eq!(config.harnesses.len(), 1);
     assert_eq!(config.conversations.len(), 1);
     assert_eq!(config.people.len(), 1);
     assert_eq!(config.destinations.len(), 1);
@@ -146,6 +148,7 @@ fn all_keys() -> BTreeMap<String, Option<String>> {
         ("channels.NAME", keys::CHANNEL),
         ("models.NAME", keys::MODEL),
         ("models.NAME.prices", keys::PRICES),
+        ("harnesses.NAME", keys::HARNESS),
         ("agents.NAME", keys::AGENT),
         ("agents.NAME.limits", keys::LIMITS),
         ("wirings", keys::WIRING),
@@ -335,7 +338,7 @@ fn problems_come_all_at_once_and_by_line() {
          [channels.cli]\ntype = \"clii\"\n[host]\nstop_grace = 20\n",
         &[
             "agents.helper.provider: is missing; there are \"offline\", \"paid\", \
-             \"anthropic\", \"openai\" (line 1)",
+             \"anthropic\", \"openai\", \"claude-code\" (line 1)",
             "agents.helper.provder: unknown key; did you mean \"provider\"? (line 2)",
             "agents.other.provider: there is no provider \"ofline\"; did you mean \"offline\"? \
              (line 4)",

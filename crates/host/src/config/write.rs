@@ -124,6 +124,7 @@ fn write_agent(text: &mut Text, agent: &Agent, default_runtime: RuntimeChoice) {
     text.opt_quoted("name", name);
     text.quoted("provider", &agent.provider);
     text.opt_quoted("model", agent.model.as_deref());
+    text.opt_quoted("harness", agent.harness.as_deref());
     let egress: Vec<String> = agent.egress.iter().map(ToString::to_string).collect();
     text.list("egress", &egress);
     text.opt_quoted("runtime", word(agent.runtime, &runtime));

@@ -2,13 +2,20 @@
 
 use std::{fs, io, os::unix::fs::chown};
 
-use anchorhold_core::sandbox::WORKSPACE_DIR;
+use anchorhold_core::sandbox::{HARNESS_DIR, WORKSPACE_DIR};
 use camino::Utf8Path;
 
-/// Everything that is in the environment inside.
-pub(super) fn environment() -> Vec<(String, String)> {
+const PATH: &str = "/anchorhold/bin:/usr/local/bin:/usr/bin:/bin";
+
+/// Everything that is in the environment inside; `harness` says whether a program of others is mounted.
+pub(super) fn environment(harness: bool) -> Vec<(String, String)> {
+    let path = if harness {
+        format!("{HARNESS_DIR}:{HARNESS_DIR}/bin:{PATH}")
+    } else {
+        PATH.to_owned()
+    };
     [
-        ("PATH", "/anchorhold/bin:/usr/local/bin:/usr/bin:/bin"),
+        ("PATH", path.as_str()),
         ("HOME", WORKSPACE_DIR),
         ("LANG", "C.UTF-8"),
         ("TMPDIR", "/tmp"),

@@ -1,7 +1,7 @@
 //! From what the central database holds to a configuration file that says the same.
 //!
 //! Agents, wirings, conversations, people and destinations come from the database, whoever made them;
-//! the host, channels, models and what agents may reach come from the file, which alone knows them.
+//! the host, channels, models, harnesses and what agents may reach come from the file, which alone knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,9 @@ use camino::Utf8Path;
 
 use crate::{
     config::{
-        Agent, Config, Conversation, Destination, ENTRY_LIMIT, Person, Role, TITLE_LIMIT_CHARS,
-        Target, Wiring, is_destination_name, is_every_chat, plain_agent_name, problem::Problems,
+        Agent, Config, Conversation, Destination, ENTRY_LIMIT, Harness, Person, Role,
+        TITLE_LIMIT_CHARS, Target, Wiring, is_destination_name, is_every_chat, plain_agent_name,
+        problem::Problems,
     },
     settings::load,
 };
@@ -67,12 +68,19 @@ pub fn policies(config: &Config) -> BTreeMap<ChannelName, UnknownSenderPolicy> {
 /// The text was read again, as a host would read it, and found to say the same.
 pub fn export(config: &Config, held: Entities) -> Result<Exported, ExportError> {
     let models = config.models.iter().map(|model| model.name.clone());
+    let harnesses = config.agents.iter();
+    let harnesses = harnesses.filter_map(|agent| {
+        let harness = config.harnesses.iter();
+        let mut harness = harness.filter(|harness| Some(&harness.name) == agent.harness.as_ref());
+        Some((agent.folder.clone(), harness.next()?.clone()))
+    });
     let egress = config.agents.iter();
     let egress = egress.map(|agent| (agent.folder.clone(), agent.egress.clone()));
     let mut gather = Gather {
         policies: policies(config),
         models: models.collect(),
         egress: egress.collect(),
+        harnesses: harnesses.collect(),
         left_out: BTreeMap::new(),
     };
     let mut config = config.clone();
@@ -86,6 +94,7 @@ pub fn export(config: &Config, held: Entities) -> Result<Exported, ExportError> 
     let same = read.host == config.host
         && read.channels == config.channels
         && read.models == config.models
+        && read.harnesses == config.harnesses
         && read.agents == config.agents
         && read.wirings == config.wirings
         && read.conversations == config.conversations
@@ -114,6 +123,8 @@ struct Gather {
     models: BTreeSet<String>,
     /// What the file's agents may reach, which only the file knows.
     egress: BTreeMap<FolderName, Vec<Entry>>,
+    /// The programs that the file's agents are, which only the file knows.
+    harnesses: BTreeMap<FolderName, Harness>,
     left_out: BTreeMap<String, u64>,
 }
 
@@ -156,7 +167,7 @@ impl Gather {
         let name = plain(group.name).unwrap_or_else(|| group.folder.to_string());
         let assistant_name = assistant_name.and_then(plain);
         let model = group.model.filter(|model| self.models.contains(model));
-        let provider = if ModelApi::parse(&group.provider).is_some() && model.is_none() {
+        let provider = if ModelApi::of_provider(&group.provider).is_some() && model.is_none() {
             self.leave_out(
                 "models that the file lacks, and the providers that call them".to_owned(),
             );
@@ -165,11 +176,16 @@ impl Gather {
             group.provider
         };
         let egress = self.egress.get(&group.folder).cloned();
+        // It was given another provider meanwhile, which is no program.
+        let harness = self.harnesses.get(&group.folder);
+        let harness = harness.filter(|harness| harness.provider == provider);
+        let harness = harness.map(|harness| harness.name.clone());
         Agent {
             name,
             folder: group.folder,
             provider,
             model,
+            harness,
             egress: egress.unwrap_or_default(),
             runtime: group.runtime,
             limits: group.limits,

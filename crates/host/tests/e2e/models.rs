@@ -94,7 +94,7 @@ pub(crate) async fn a_model_answers_and_its_key_stays_outside(wall: Wall) {
 }
 
 /// The files of the data directory, the logs of sandboxes included, that have this word.
-fn files_with(place: &Place, word: &str) -> Vec<Utf8PathBuf> {
+pub(crate) fn files_with(place: &Place, word: &str) -> Vec<Utf8PathBuf> {
     let mut folders = vec![place.data()];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {

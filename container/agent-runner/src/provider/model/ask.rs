@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How much of an answer that is an error is read.
-const ERROR_LIMIT_BYTES: usize = 64 * 1024;
+pub(in crate::provider) const ERROR_LIMIT_BYTES: usize = 64 * 1024;
 /// The longest answer, in bytes of its stream.
 const ANSWER_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 /// How much of files goes with one call, the newest first.
@@ -102,12 +102,18 @@ async fn refused(answer: &mut Answer, goes_on: bool) -> Failure {
         // The status says what is needed.
         Err(_broken) => Vec::new(),
     };
+    failure(answer, &content, goes_on)
+}
+
+/// What an answer means that is no success.
+pub(in crate::provider) fn failure(answer: &Answer, content: &[u8], goes_on: bool) -> Failure {
     let refused = Refused {
         status: answer.status().as_u16(),
         rule: answer.header(RULE_HEADER),
         retry_after: answer.header("retry-after"),
+        date: answer.header("date"),
         retry_after_ms: answer.header("retry-after-ms"),
-        content: &content,
+        content,
     };
     Failure::of(&refused, goes_on)
 }
@@ -139,7 +145,8 @@ pub(super) fn files(history: &History) -> BTreeMap<String, String> {
     files
 }
 
-fn content(path: &str) -> std::io::Result<Vec<u8>> {
+/// The content of one file that the model is to see.
+pub(in crate::provider) fn content(path: &str) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?
         .take(SHOWN_LIMIT_BYTES)

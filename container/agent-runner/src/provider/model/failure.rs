@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anchorhold_core::turn_failure::FailureClass;
+use jiff::{Timestamp, fmt::rfc2822};
 use serde_json::Value;
 
 use crate::provider::TurnError;
@@ -22,12 +23,15 @@ pub(crate) struct Failure {
 }
 
 /// An answer that is no success.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Refused<'a> {
     pub(crate) status: u16,
     /// The host's own rule, where it was the host that refused.
     pub(crate) rule: Option<&'a str>,
+    /// In seconds, or as a date.
     pub(crate) retry_after: Option<&'a str>,
+    /// When the answer was given, by the same clock as such a date.
+    pub(crate) date: Option<&'a str>,
     pub(crate) retry_after_ms: Option<&'a str>,
     pub(crate) content: &'a [u8],
 }
@@ -158,11 +162,22 @@ const LOST: &[&str] = &[
 
 fn wait(refused: &Refused<'_>) -> Option<Duration> {
     let ms = refused.retry_after_ms.and_then(|ms| ms.parse::<f64>().ok());
-    let seconds = refused
-        .retry_after
-        .and_then(|s| s.trim().parse::<f64>().ok());
-    let seconds = ms.map(|ms| ms / 1000.0).or(seconds)?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let after = refused.retry_after.map(str::trim);
+    let seconds = after.and_then(|seconds| seconds.parse::<f64>().ok());
+    let seconds = ms.map(|ms| ms / 1000.0).or(seconds);
+    if let Some(seconds) = seconds {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let wait = time(after?)?.duration_since(time(refused.date?)?);
+    // What is over is no wait.
+    Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+/// A time as HTTP tells it. <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>
+fn time(date: &str) -> Option<Timestamp> {
+    let date = date.trim().strip_suffix("GMT")?;
+    let told = rfc2822::parse(&format!("{date}+0000")).ok()?;
+    Some(told.timestamp())
 }
 
 /// The kind of an error and its message, as the APIs tell them; what is no JSON is the message.

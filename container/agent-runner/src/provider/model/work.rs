@@ -1,12 +1,9 @@
 //! One turn of an agent: rounds of asking its model and running what it calls, until it has answered.
 
-use std::{collections::BTreeSet, fs::File, io::Read, time::Duration};
+use std::{fs::File, io::Read, time::Duration};
 
-use anchorhold_core::{
-    outbound::TEXT_LIMIT_BYTES,
-    turn_failure::{FailureClass, InTurn, Mended, in_turn},
-};
-use anchorhold_sessiondb::{InboundRow, Seq};
+use anchorhold_core::turn_failure::{FailureClass, InTurn, Mended, in_turn};
+use anchorhold_sessiondb::InboundRow;
 use camino::Utf8Path;
 use futures_util::future::join_all;
 use tokio::time::sleep;
@@ -14,19 +11,17 @@ use tokio::time::sleep;
 use crate::{
     provider::{
         Model, TurnError, TurnIo, TurnOutcome,
-        draft::Draft,
+        answers::{Answers, NOTHING_TO_SHORTEN},
         model::{
             Answered, Ask, Dialect, Why,
             ask::{ask, files},
             failure::Failure,
             history::{History, Part},
             key, prompt,
-            reply::{Said, To, split},
             shorten::{is_due, text_of},
         },
     },
     report,
-    tools::destinations,
     way_out::WayOut,
 };
 
@@ -39,17 +34,16 @@ const RESULT_LIMIT_BYTES: usize = 96 * 1024;
 /// How often an answer that was cut for its length goes on.
 const CUT_LIMIT: u32 = 4;
 /// How often a call is tried again within a turn that has run tools, and how long that may wait.
-const AGAIN_LIMIT: u32 = 3;
-const AGAIN_WAIT: Duration = Duration::from_secs(20);
+pub(in crate::provider) const AGAIN_LIMIT: u32 = 3;
+pub(in crate::provider) const AGAIN_WAIT: Duration = Duration::from_secs(20);
 /// The most of the agent's own instructions that is read, in bytes.
 const INSTRUCTIONS_LIMIT_BYTES: u64 = 32 * 1024;
 const INSTRUCTIONS: &str = "AGENTS.md";
 
 const GO_ON: &str = "(This is from the system.) Your answer was cut, since it is too long for one. \
                      Go on exactly where it ends.";
-const SAY_SOMETHING: &str = "(This is from the system.) You ended your turn without a word, and \
+pub(in crate::provider) const SAY_SOMETHING: &str = "(This is from the system.) You ended your turn without a word, and \
                              people wait for an answer. Answer them now, in short.";
-const NOTHING: &str = "(I have nothing to say to that.)";
 const TOO_LONG: &str =
     "(I stopped here: this turn has become too long. Ask me to go on if I should.)";
 
@@ -68,9 +62,7 @@ pub(super) struct Work<'a, D> {
     goes_on: bool,
     /// Has a tool been run?
     has_acted: bool,
-    draft: Draft,
-    /// The messages that wait for an answer: number and place.
-    open: Vec<(Seq, String)>,
+    answers: Answers,
 }
 
 impl<'a, D: Dialect> Work<'a, D> {
@@ -90,8 +82,7 @@ impl<'a, D: Dialect> Work<'a, D> {
             asked: Vec::new(),
             tokens: 0,
             has_acted: false,
-            draft: Draft::default(),
-            open: Vec::new(),
+            answers: Answers::default(),
         }
     }
 
@@ -103,12 +94,7 @@ impl<'a, D: Dialect> Work<'a, D> {
 
     /// Tells the model what was said.
     pub(super) fn hear(&mut self, rows: &[InboundRow]) {
-        let waking = rows.iter().filter(|row| row.triggers);
-        self.open
-            .extend(waking.map(|row| (row.seq, row.place.clone())));
-        if let Some((newest, _)) = self.open.last() {
-            self.draft.begin(*newest);
-        }
+        self.answers.hear(rows);
         let parts = prompt::parts(rows, self.way_out.in_dir());
         self.asked.extend(parts.iter().cloned());
         self.history.hear(parts);
@@ -117,7 +103,6 @@ impl<'a, D: Dialect> Work<'a, D> {
     /// Asks until everything is answered.
     pub(super) async fn run(&mut self) -> Result<(), TurnError> {
         let (mut said, mut cuts, mut nudged) = (String::new(), 0, false);
-        let mut told_back = false;
         for round in 0..ROUNDS_LIMIT {
             self.make_room().await?;
             let answered = self.ask_patiently(round + 1 < ROUNDS_LIMIT).await?;
@@ -136,40 +121,35 @@ impl<'a, D: Dialect> Work<'a, D> {
                 self.history.hear(vec![Part::text(GO_ON)]);
                 continue;
             }
-            if said.trim().is_empty() && !nudged && !self.has_spoken() {
+            if said.trim().is_empty() && !nudged && !self.answers.has_spoken(self.io) {
                 nudged = true;
                 self.history.hear(vec![Part::text(SAY_SOMETHING)]);
                 continue;
             }
-            let words = split(&std::mem::take(&mut said));
-            let unknown = self.unknown_destinations(&words).await;
-            if !unknown.is_empty() && !told_back {
-                told_back = true;
-                let told = prompt::unaddressed(&unknown);
-                self.history.hear(vec![Part::text(&told)]);
+            let said = std::mem::take(&mut said);
+            if let Some(told) = self.answers.say(self.io, &said).await {
+                self.history.hear(vec![Part::text(told)]);
                 continue;
             }
-            self.say(words, &unknown);
             if !self.hear_more().await {
                 return Ok(());
             }
             (cuts, nudged) = (0, false);
         }
-        self.say(split(TOO_LONG), &[]);
+        self.answers.say(self.io, TOO_LONG).await;
         Ok(())
     }
 
     /// Makes the conversation shorter because a person asked for it.
     pub(super) async fn compact(&mut self) -> Result<(), TurnError> {
         if self.history.messages.is_empty() {
-            self.draft
-                .post("There is nothing to make shorter yet.".to_owned());
+            self.answers.tell(NOTHING_TO_SHORTEN.to_owned());
             return Ok(());
         }
         let before = self.history.bytes();
         self.shorten().await?;
         let after = self.history.bytes();
-        self.draft.post(format!(
+        self.answers.tell(format!(
             "I made what I remember of this conversation shorter: {after} characters instead of \
              {before}."
         ));
@@ -180,7 +160,7 @@ impl<'a, D: Dialect> Work<'a, D> {
     pub(super) fn into_outcome(self) -> TurnOutcome {
         let key = key(self.dialect.caps()).to_owned();
         TurnOutcome {
-            emit: self.draft.emit,
+            emit: self.answers.into_emit(),
             state: vec![(key, Some(self.history.write()))],
         }
     }
@@ -267,31 +247,6 @@ impl<'a, D: Dialect> Work<'a, D> {
         self.history.hear(results);
     }
 
-    /// The destinations that words name and that the agent has not. Where nobody can say, all are
-    /// believed: the host judges them again.
-    async fn unknown_destinations(&self, words: &[Said]) -> Vec<String> {
-        let named = words.iter().filter_map(|said| match &said.to {
-            Some(To::Destination(name)) => Some(name.clone()),
-            Some(To::Message(_)) | None => None,
-        });
-        let mut named: Vec<String> = named.collect();
-        if named.is_empty() {
-            return named;
-        }
-        match destinations(self.io).await {
-            Ok(known) => named.retain(|name| known.iter().all(|known| known.name != *name)),
-            Err(error) => {
-                tracing::warn!(error = %report(&error), "destinations not known");
-                named.clear();
-            }
-        }
-        named
-    }
-
-    fn has_spoken(&self) -> bool {
-        self.io.has_spoken() || !self.draft.emit.is_empty()
-    }
-
     /// Takes what came meanwhile; tells whether something did that needs an answer.
     async fn hear_more(&mut self) -> bool {
         let rows = self.io.follow_ups(Duration::ZERO).await;
@@ -300,63 +255,6 @@ impl<'a, D: Dialect> Work<'a, D> {
         }
         self.hear(&rows);
         rows.iter().any(|row| row.triggers)
-    }
-
-    /// Sends words to where they go, each conversation of the turn something.
-    ///
-    /// What is for `unknown` destinations goes nowhere, and whoever waits for an answer is told so.
-    fn say(&mut self, words: Vec<Said>, unknown: &[String]) {
-        let newest = self.open.last().cloned();
-        let mut answered: BTreeSet<&str> = BTreeSet::new();
-        for mut said in words {
-            let to = match said.to {
-                Some(To::Destination(name)) if unknown.contains(&name) => {
-                    said.text = prompt::not_sent(&name);
-                    None
-                }
-                Some(To::Destination(name)) => {
-                    post_at(&mut self.draft, &name, &said.text);
-                    continue;
-                }
-                Some(To::Message(to)) => self.open.iter().find(|(seq, _)| *seq == to),
-                None => None,
-            };
-            let Some((seq, place)) = to.or(self.open.last()) else {
-                self.draft.post(said.text);
-                continue;
-            };
-            answered.insert(place);
-            post(&mut self.draft, *seq, &said.text);
-        }
-        // Whoever wrote is not left without a word, and gets none that was meant for others.
-        for (seq, place) in self.open.iter().rev() {
-            let acted =
-                newest.as_ref().is_some_and(|(_, newest)| newest == place) && self.has_spoken();
-            if answered.insert(place) && !acted {
-                post(&mut self.draft, *seq, NOTHING);
-            }
-        }
-        self.open.clear();
-    }
-}
-
-/// Posts a text, in several messages where it is too long for one.
-fn post(draft: &mut Draft, to: Seq, text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (part, after) = rest.split_at(rest.floor_char_boundary(TEXT_LIMIT_BYTES));
-        draft.post_to(to, part.to_owned());
-        rest = after;
-    }
-}
-
-/// As [`post`], to a destination.
-fn post_at(draft: &mut Draft, destination: &str, text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (part, after) = rest.split_at(rest.floor_char_boundary(TEXT_LIMIT_BYTES));
-        draft.post_at(destination.to_owned(), part.to_owned());
-        rest = after;
     }
 }
 
@@ -384,7 +282,7 @@ fn bounded(mut text: String) -> String {
 }
 
 /// The agent's own instructions, if it has some.
-fn instructions(workspace: &Utf8Path) -> Option<String> {
+pub(in crate::provider) fn instructions(workspace: &Utf8Path) -> Option<String> {
     let mut text = Vec::new();
     let path = workspace.join(INSTRUCTIONS);
     // Never waits for the other end of a pipe.

@@ -1,7 +1,7 @@
 //! What every provider has to do that calls a model: the whole loop, over session files on disk, with
 //! a stand-in for the model at the other end of the way out.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use anchorhold_core::turn_failure::FailureClass;
 use anchorhold_fake_models::{Act, Asked, FakeModels};
@@ -10,14 +10,22 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    provider::Providers,
+    provider::{Harness, Providers},
+    tools::Tools,
     turn_loop::{
         Ended, TurnLoop,
         tests::bench::{Bench, now, posts, raw, states},
     },
 };
 
-const PROVIDERS: [&str; 2] = ["anthropic", "openai"];
+/// Those with a loop of our own.
+const OWN: &[&str] = &["anthropic", "openai"];
+/// All of them. The programs of others are run as they are.
+const PROVIDERS: &[&str] = if cfg!(feature = "real-harnesses") {
+    &["anthropic", "openai", "claude-code"]
+} else {
+    OWN
+};
 
 /// A session whose agent has a model.
 struct Suite {
@@ -55,7 +63,21 @@ impl Suite {
 
     fn runner(&self, generation: u32) -> TurnLoop {
         let mut runner = self.bench.runner(generation);
-        runner.parts.providers = Providers::builtin();
+        let home = self.bench.host.out_dir().join("harness");
+        let program = |name| environment(name).into_iter().collect();
+        runner.parts.providers = Providers::builtin(Harness {
+            command: program("ANCHORHOLD_CLAUDE_CODE"),
+            home,
+            ..Harness::default()
+        });
+        let workspace = self.bench.host.out_dir();
+        let path = environment("PATH").map(|path| ("PATH".to_owned(), path));
+        let home = ("HOME".to_owned(), workspace.to_string());
+        runner.parts.tools = Arc::new(Tools::new(
+            workspace.to_owned(),
+            path.into_iter().chain([home]).collect(),
+            Arc::clone(&runner.parts.children),
+        ));
         runner
     }
 
@@ -96,8 +118,20 @@ fn say(text: &str) -> Act {
     Act::Say(text.to_owned())
 }
 
-fn bash(cmd: &str) -> (&'static str, Value) {
-    ("bash", json!({ "cmd": cmd }))
+#[expect(
+    clippy::disallowed_methods,
+    reason = "says where the programs of others are"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Runs a command in the provider's own way.
+fn bash(provider: &str, cmd: &str) -> (&'static str, Value) {
+    match provider {
+        "claude-code" => ("Bash", json!({ "command": cmd })),
+        _ => ("bash", json!({ "cmd": cmd })),
+    }
 }
 
 fn later(pulled: &Pulled) -> (FailureClass, i64) {
@@ -110,7 +144,7 @@ fn later(pulled: &Pulled) -> (FailureClass, i64) {
 
 #[tokio::test]
 async fn a_question_gets_an_answer_and_no_credential_goes_with_it() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, [say("It is four.")]);
         suite.bench.hear("two and <b>two</b>?", true);
         let pulled = suite.run(1, 1).await;
@@ -134,11 +168,17 @@ async fn a_question_gets_an_answer_and_no_credential_goes_with_it() {
 
 #[tokio::test]
 async fn tools_run_at_once_and_tell_in_their_order() {
-    for provider in PROVIDERS {
+    for &provider in OWN {
         // Each waits for the other, so one after the other they would never end.
         let calls = vec![
-            bash("touch one; until [ -e two ]; do sleep 0.01; done; echo first"),
-            bash("until [ -e one ]; do sleep 0.01; done; touch two; echo second"),
+            bash(
+                provider,
+                "touch one; until [ -e two ]; do sleep 0.01; done; echo first",
+            ),
+            bash(
+                provider,
+                "until [ -e one ]; do sleep 0.01; done; touch two; echo second",
+            ),
             ("nosuch", json!({})),
         ];
         let suite = Suite::new(provider, [Act::Call(calls), say("Both ran.")]);
@@ -152,10 +192,33 @@ async fn tools_run_at_once_and_tell_in_their_order() {
     }
 }
 
+#[cfg(feature = "real-harnesses")]
+#[tokio::test]
+async fn tools_of_a_harness_all_tell() {
+    let provider = "claude-code";
+    let calls = vec![
+        bash(provider, "sleep 0.1; echo first"),
+        ("Read", json!({"file_path": "/nosuch"})),
+        ("nosuch", json!({})),
+    ];
+    let suite = Suite::new(provider, [Act::Call(calls), say("All ran.")]);
+    suite.bench.hear("run", true);
+    let pulled = suite.run(1, 1).await;
+    assert_eq!(posts(&pulled), [(Some(2), "All ran.")]);
+    let results = suite.results(1);
+    for told in ["first", "does not exist", "No such tool"] {
+        assert!(
+            results.iter().any(|result| result.contains(told)),
+            "{results:?}"
+        );
+    }
+    assert_eq!(results.len(), 3);
+}
+
 /// What tools said once had no message that it answered, and could end up in another session.
 #[tokio::test]
 async fn defect_31_what_a_tool_does_answers_the_message_of_its_turn() {
-    for provider in PROVIDERS {
+    for &provider in OWN {
         let react = ("add_reaction", json!({"seq": 2, "emoji": "👍"}));
         let suite = Suite::new(provider, [Act::Call(vec![react]), say("Done.")]);
         suite.bench.hear("like it", true);
@@ -172,7 +235,7 @@ async fn defect_31_what_a_tool_does_answers_the_message_of_its_turn() {
 
 #[tokio::test]
 async fn what_comes_meanwhile_joins_the_turn() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let script = [Act::Held("first".to_owned()), say("second")];
         let suite = Suite::new(provider, script);
         suite.bench.hear("one", true);
@@ -201,7 +264,7 @@ async fn what_comes_meanwhile_joins_the_turn() {
 
 #[tokio::test]
 async fn a_person_stops_a_turn_while_its_model_speaks() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, [Act::Held("never".to_owned()), say("next")]);
         suite.bench.hear("one", true);
         let mut runner = suite.runner(1);
@@ -225,8 +288,8 @@ async fn a_person_stops_a_turn_while_its_model_speaks() {
 
 #[tokio::test]
 async fn the_next_sandbox_goes_on_with_the_conversation() {
-    for provider in PROVIDERS {
-        let call = Act::Call(vec![bash("echo x")]);
+    for &provider in PROVIDERS {
+        let call = Act::Call(vec![bash(provider, "echo x")]);
         let suite = Suite::new(provider, [call, say("I heard one."), say("And two.")]);
         suite.bench.hear("one", true);
         suite.run(1, 1).await;
@@ -237,7 +300,11 @@ async fn the_next_sandbox_goes_on_with_the_conversation() {
         let told = suite.conversation(2);
         for part in [
             "one</message>",
-            "x\\nexit status 0",
+            if provider == "claude-code" {
+                "\"x\""
+            } else {
+                "x\\nexit status 0"
+            },
             "I heard one.",
             "two</message>",
         ] {
@@ -249,7 +316,7 @@ async fn the_next_sandbox_goes_on_with_the_conversation() {
 /// What was kept of a conversation was once taken for granted, and a session stuck for good.
 #[tokio::test]
 async fn nc1216_a_lost_conversation_is_begun_afresh_once_and_told() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, [say("one"), say("two"), say("three")]);
         suite.bench.hear("a", true);
         suite.run(1, 1).await;
@@ -273,7 +340,7 @@ async fn nc1216_a_lost_conversation_is_begun_afresh_once_and_told() {
 /// As above, where it is the provider that does not accept what was kept.
 #[tokio::test]
 async fn nc1216_a_conversation_that_the_provider_refuses_is_begun_afresh() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let refusal = "messages.0: `tool_use` ids were found without `tool_result` blocks";
         let script = [say("one"), Act::Fail(400, refusal, None), say("two")];
         let suite = Suite::new(provider, script);
@@ -292,7 +359,7 @@ async fn nc1216_a_conversation_that_the_provider_refuses_is_begun_afresh() {
 
 #[tokio::test]
 async fn what_may_pass_is_waited_for_as_long_as_the_provider_says() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         for (act, class, wait) in [
             (
                 Act::Fail(529, "Overloaded", None),
@@ -325,9 +392,9 @@ async fn what_may_pass_is_waited_for_as_long_as_the_provider_says() {
 
 #[tokio::test]
 async fn after_tools_have_run_a_short_trouble_is_waited_for_within_the_turn() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let script = [
-            Act::Call(vec![bash("echo ran >> log")]),
+            Act::Call(vec![bash(provider, "echo ran >> log")]),
             Act::Fail(529, "Overloaded", None),
             say("Fine."),
         ];
@@ -342,7 +409,7 @@ async fn after_tools_have_run_a_short_trouble_is_waited_for_within_the_turn() {
 
 #[tokio::test]
 async fn a_refusal_is_told_and_not_tried_again() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, [Act::Refuse]);
         suite.bench.hear("a", true);
         let pulled = suite.run(1, 1).await;
@@ -357,11 +424,11 @@ async fn a_refusal_is_told_and_not_tried_again() {
 
 #[tokio::test]
 async fn huge_output_of_a_tool_is_bounded_and_a_long_answer_goes_on() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let script = [
             Act::Call(vec![
-                bash("yes | head -c 3000000"),
-                ("read", json!({"path": "big"})),
+                bash(provider, "yes | head -c 3000000"),
+                bash(provider, "cat big"),
             ]),
             Act::Cut("The first half, ".to_owned()),
             say("and the second."),
@@ -378,14 +445,21 @@ async fn huge_output_of_a_tool_is_bounded_and_a_long_answer_goes_on() {
         assert_eq!(posts(&pulled), expect, "{provider}");
         let results = suite.results(1);
         assert!(results.iter().all(|result| result.len() < 100 * 1024));
-        assert!(results[0].contains("(output cut: "), "{provider}");
+        if provider != "claude-code" {
+            assert!(results[0].contains("(output cut: "), "{provider}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_turn_without_a_word_is_asked_for_one_once() {
-    for provider in PROVIDERS {
-        let suite = Suite::new(provider, [say(""), say("Sorry. Four."), say(""), say(" ")]);
+    for &provider in PROVIDERS {
+        let mut script = vec![say(""), say("Sorry. Four."), say(""), say(" ")];
+        if provider == "claude-code" {
+            // It asks once itself, each time.
+            script.extend([say(" "), say(" ")]);
+        }
+        let suite = Suite::new(provider, script);
         suite.bench.hear("two and two?", true);
         let pulled = suite.run(1, 1).await;
         assert_eq!(posts(&pulled), [(Some(2), "Sorry. Four.")], "{provider}");
@@ -398,7 +472,7 @@ async fn a_turn_without_a_word_is_asked_for_one_once() {
 
 #[tokio::test]
 async fn a_conversation_that_is_too_long_is_told_in_short_and_goes_on() {
-    for provider in PROVIDERS {
+    for &provider in OWN {
         let suite = Suite::new(provider, [say(&"long ".repeat(4000))]);
         suite.bench.hear("my name is Zoe", true);
         suite.run(1, 1).await;
@@ -419,10 +493,127 @@ async fn a_conversation_that_is_too_long_is_told_in_short_and_goes_on() {
     }
 }
 
+/// Claude Code makes it shorter itself, and where that is of no use the conversation begins afresh.
+#[cfg(feature = "real-harnesses")]
+#[tokio::test]
+async fn a_harness_tells_a_long_conversation_in_short_and_goes_on() {
+    const FULL: &str = "prompt is too long: 210000 tokens > 200000 maximum";
+    let suite = talkative().await;
+    let told = "<summary>It is Zoe.</summary>";
+    let script = [Act::Fail(400, FULL, None), say(told), say("Hello Zoe.")];
+    suite.fake.then(script);
+    suite.bench.hear("what is my name?", true);
+    let pulled = suite.run(2, 4).await;
+    assert_eq!(posts(&pulled)[3], (Some(8), "Hello Zoe."));
+    assert_eq!(states(&pulled)[3], (8, HandledState::Done));
+    let told = suite.conversation(suite.asked().len() - 1);
+    assert!(
+        told.contains("It is Zoe.") && told.contains("what is my name?"),
+        "{told}"
+    );
+    assert!(!told.contains("my name is Zoe"), "{told}");
+    let full = || Act::Fail(400, FULL, None);
+    suite
+        .fake
+        .then([full(), full(), full(), say("Who are you?")]);
+    suite.bench.hear("and now?", true);
+    let pulled = suite.run(3, 5).await;
+    assert_eq!(posts(&pulled)[4], (Some(10), "Who are you?"));
+    assert_eq!(states(&pulled)[4], (10, HandledState::DoneAfresh));
+}
+
+/// With a conversation that can be told in short, and of which the first sandbox has ended.
+#[cfg(feature = "real-harnesses")]
+async fn talkative() -> Suite {
+    let suite = Suite::new("claude-code", ["I heard Zoe.", "two", "three"].map(say));
+    suite.bench.hear("my name is Zoe", true);
+    let mut runner = suite.runner(1);
+    let stop = CancellationToken::new();
+    let host = async {
+        for count in 1..3 {
+            suite.bench.ended(count).await;
+            suite.bench.hear("go on", true);
+        }
+        suite.bench.ended(3).await;
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(runner.run(&stop), host);
+    assert_eq!(ended.unwrap(), Ended::Told);
+    suite
+}
+
+#[cfg(feature = "real-harnesses")]
+#[tokio::test]
+async fn defect_33_who_asks_a_harness_for_compaction_is_told() {
+    let suite = talkative().await;
+    suite
+        .fake
+        .then([say("<summary>In short: Zoe.</summary>"), say("four")]);
+    suite.bench.command(Control::Compact);
+    let pulled = suite.run(2, 4).await;
+    let (to, told) = posts(&pulled)[3];
+    assert_eq!(to, Some(8));
+    assert!(told.starts_with("I made what I remember"), "{told}");
+    suite.bench.hear("b", true);
+    let pulled = suite.run(3, 5).await;
+    assert_eq!(posts(&pulled)[4], (Some(10), "four"));
+    let told = suite.conversation(4);
+    assert!(told.contains("In short: Zoe."), "{told}");
+    assert!(!told.contains("my name is Zoe"), "{told}");
+}
+
+/// A session of which nothing is left, as after a restored backup.
+#[cfg(feature = "real-harnesses")]
+#[tokio::test]
+async fn nc1216_a_harness_that_has_lost_the_conversation_begins_afresh() {
+    let suite = Suite::new("claude-code", [say("one"), say("two")]);
+    suite.bench.hear("a", true);
+    suite.run(1, 1).await;
+    fs::remove_dir_all(suite.bench.host.out_dir().join("harness/projects")).unwrap();
+    suite.bench.hear("b", true);
+    let pulled = suite.run(2, 2).await;
+    assert_eq!(states(&pulled)[1], (4, HandledState::DoneAfresh));
+    assert_eq!(posts(&pulled)[1], (Some(4), "two"));
+}
+
+/// The commands of a turn that is stopped end with it, and the next turn knows nothing of them.
+#[cfg(feature = "real-harnesses")]
+#[tokio::test]
+async fn a_harness_ends_its_commands_when_it_is_stopped() {
+    let provider = "claude-code";
+    let long = bash(provider, "echo $$ > pid; sleep 60 & wait; touch after");
+    let suite = Suite::new(provider, [Act::Call(vec![long]), say("next")]);
+    suite.bench.hear("one", true);
+    let mut runner = suite.runner(1);
+    let stop = CancellationToken::new();
+    let pid = suite.bench.host.out_dir().join("pid");
+    let host = async {
+        while !pid.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        suite.bench.command(Control::Stop);
+        suite.bench.ended(2).await;
+        suite.bench.hear("two", true);
+        let pulled = suite.bench.ended(3).await;
+        stop.cancel();
+        pulled
+    };
+    let (ended, pulled) = tokio::join!(runner.run(&stop), host);
+    assert_eq!(ended.unwrap(), Ended::Told);
+    assert_eq!(posts(&pulled), [(Some(6), "next")]);
+    let told = suite.conversation(1);
+    assert!(
+        !told.contains("one</message>") && !told.contains("touch after"),
+        "{told}"
+    );
+    let pid = fs::read_to_string(&pid).unwrap();
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
+}
+
 /// A notice about a compaction once went nowhere, and the turn beside it ended too early.
 #[tokio::test]
 async fn defect_33_who_asks_for_compaction_is_told_what_came_of_it() {
-    for provider in PROVIDERS {
+    for &provider in OWN {
         let suite = Suite::new(provider, [say("one"), say("In short: one."), say("two")]);
         suite.bench.hear("a", true);
         suite.run(1, 1).await;
@@ -440,7 +631,7 @@ async fn defect_33_who_asks_for_compaction_is_told_what_came_of_it() {
 
 #[tokio::test]
 async fn an_agent_without_a_model_says_so() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, []);
         suite.bench.settings(provider);
         suite.bench.hear("a", true);
@@ -456,7 +647,7 @@ async fn an_agent_without_a_model_says_so() {
 
 #[tokio::test]
 async fn without_a_host_the_turn_waits_for_one() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, []);
         fs::remove_file(suite.bench.host.in_dir().join("way-out")).unwrap();
         suite.bench.hear("a", true);
@@ -467,7 +658,7 @@ async fn without_a_host_the_turn_waits_for_one() {
 
 #[tokio::test]
 async fn options_of_the_model_reach_it() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let suite = Suite::new(provider, []);
         suite.settings(ModelOptions {
             max_output_tokens: Some(1000),
@@ -477,7 +668,10 @@ async fn options_of_the_model_reach_it() {
         suite.bench.hear("a", true);
         suite.run(1, 1).await;
         let content = &suite.asked()[0].content;
-        if provider == "anthropic" {
+        if provider == "claude-code" {
+            assert_eq!(content["max_tokens"], 1000);
+            assert_eq!(content["output_config"]["effort"], "low");
+        } else if provider == "anthropic" {
             assert_eq!(content["max_tokens"], 3048);
             assert_eq!(content["thinking"]["budget_tokens"], 2048);
         } else {
@@ -489,7 +683,7 @@ async fn options_of_the_model_reach_it() {
 
 #[tokio::test]
 async fn two_conversations_in_one_turn_get_their_own_answers() {
-    for provider in PROVIDERS {
+    for &provider in PROVIDERS {
         let reply = "<reply to=\"2\">for one</reply>\nfor two";
         let suite = Suite::new(provider, [say(reply), say("only for the newest")]);
         suite.bench.hear_in("c1", "one");

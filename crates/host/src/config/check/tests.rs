@@ -139,6 +139,7 @@ fn a_full_configuration_is_read_to_the_last_key() {
             name: "Hélper".to_owned(),
             provider: "paid".to_owned(),
             model: Some("large".to_owned()),
+            harness: None,
             egress: vec![
                 Entry::parse("example.org").unwrap(),
                 Entry::parse("*.example.org:8443").unwrap(),
@@ -267,6 +268,7 @@ fn defaults_are_those_of_keys() {
         name: "a".to_owned(),
         provider: "offline".to_owned(),
         model: None,
+        harness: None,
         egress: Vec::new(),
         runtime: RuntimeChoice::Sandbox,
         limits: GroupLimits {
@@ -432,7 +434,7 @@ fn rules_of_agents() {
         (
             "token = \"x\"",
             "token: unknown key; there are \"name\", \"provider\", \"model\", \
-             \"egress\", \"runtime\", \
+             \"harness\", \"egress\", \"runtime\", \
              \"assistant_name\", \"admin_scope\", \"limits\"",
         ),
         (
@@ -460,7 +462,7 @@ fn rules_of_agents() {
             "agents.\"../x\".provider: must be text in quotes, and is a whole number (line 2)",
             "agents.aB: differs from the agent \"Ab\" only in case (line 5)",
             "agents.aB.provider: is missing; there are \"offline\", \"paid\", \"anthropic\", \
-             \"openai\" (line 5)",
+             \"openai\", \"claude-code\" (line 5)",
         ],
     );
 }

@@ -28,7 +28,8 @@ fn line_breaks_of_all_systems_count() {
         "\r\n\r\nx = 1\r\n",
         &[
             "x: unknown key; there are \"host\", \"retention\", \"channels\", \
-             \"models\", \"agents\", \"wirings\", \"conversations\", \"people\", \"destinations\" (line 3)",
+             \"models\", \"harnesses\", \"agents\", \"wirings\", \"conversations\", \
+             \"people\", \"destinations\" (line 3)",
         ],
     );
     check("\u{feff}[host]\n", &[]);

@@ -136,6 +136,7 @@ fn agent() -> impl Strategy<Value = Agent> {
                 name,
                 provider: "offline".to_owned(),
                 model: None,
+                harness: None,
                 egress: ["*.example.org:8443", "[2001:db8::1]"]
                     .iter()
                     .filter(|_| reaches)

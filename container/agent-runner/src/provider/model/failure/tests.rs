@@ -7,10 +7,8 @@ use super::*;
 fn refused(status: u16, content: &str) -> Refused<'_> {
     Refused {
         status,
-        rule: None,
-        retry_after: None,
-        retry_after_ms: None,
         content: content.as_bytes(),
+        ..Refused::default()
     }
 }
 
@@ -103,9 +101,21 @@ fn the_wait_is_the_providers() {
         after(Some("7"), Some("1500")),
         Some(Duration::from_millis(1500))
     );
-    for odd in ["-1", "soon", "1e99", "NaN"] {
+    for odd in ["-1", "soon", "1e99", "NaN", "Sun, 06 Nov 1994 08:49:37 GMT"] {
         assert_eq!(after(Some(odd), None), None, "{odd}");
     }
+    let at = |date| {
+        let refused = Refused {
+            retry_after: Some(date),
+            date: Some("Sun, 06 Nov 1994 08:49:37 GMT"),
+            ..refused(429, "")
+        };
+        Failure::of(&refused, false).after
+    };
+    let wait = at("Sun, 06 Nov 1994 08:51:07 GMT");
+    assert_eq!(wait, Some(Duration::from_secs(90)));
+    assert_eq!(at("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+    assert_eq!(at("Sun, 06 Nov 1994"), None);
 }
 
 #[test]
