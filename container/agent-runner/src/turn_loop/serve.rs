@@ -92,7 +92,6 @@ impl TurnLoop {
         for (seq, place) in questions {
             if let Some(row) = self.parts.side.answer(seq, &place)? {
                 if !taken.seqs.contains(&row.seq) {
-                    let now = self.parts.clock.now();
                     self.parts.side.claim(&[row.seq])?;
                     taken.seqs.push(row.seq);
                     taken.answers.push(row.clone());
