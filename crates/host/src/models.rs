@@ -1,5 +1,5 @@
-//! What the configuration file says of models and of the hosts that agents may reach: the one place
-//! where keys are. Only the file knows it; a group's row holds its model's name.
+//! What the configuration file says of models, of the hosts that agents may reach and of where their
+//! people live: the one place where keys are. Only the file knows it; a group's row holds its model's name.
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +30,7 @@ pub struct Models(Arc<RwLock<Given>>);
 pub struct Given {
     models: BTreeMap<String, Named>,
     egress: BTreeMap<FolderName, Egress>,
+    zones: BTreeMap<FolderName, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +64,9 @@ impl Given {
         for agent in &config.agents {
             let egress = Egress::new(agent.egress.clone());
             given.egress.insert(agent.folder.clone(), egress);
+            if let Some(zone) = &agent.time_zone {
+                given.zones.insert(agent.folder.clone(), zone.clone());
+            }
         }
         match Problems::collect(problems) {
             Some(problems) => Err(SettingsError::Wrong(problems)),
@@ -120,6 +124,11 @@ impl Models {
         named
             .map(|named| (Some(named.model.id.clone()), named.options))
             .unwrap_or_default()
+    }
+
+    /// In whose time the group's sandboxes are told of times, if the file says so.
+    pub fn zone(&self, group: &AgentGroup) -> Option<String> {
+        self.with(|given| given.zones.get(&group.folder).cloned())
     }
 
     /// What the group's sessions may do.

@@ -65,6 +65,7 @@ pub(super) const AGENT: &[&str] = &[
     "provider",
     "model",
     "egress",
+    "time_zone",
     "runtime",
     "assistant_name",
     "admin_scope",

@@ -69,10 +69,13 @@ pub fn export(config: &Config, held: Entities) -> Result<Exported, ExportError> 
     let models = config.models.iter().map(|model| model.name.clone());
     let egress = config.agents.iter();
     let egress = egress.map(|agent| (agent.folder.clone(), agent.egress.clone()));
+    let zones = config.agents.iter();
+    let zones = zones.filter_map(|agent| Some((agent.folder.clone(), agent.time_zone.clone()?)));
     let mut gather = Gather {
         policies: policies(config),
         models: models.collect(),
         egress: egress.collect(),
+        zones: zones.collect(),
         left_out: BTreeMap::new(),
     };
     let mut config = config.clone();
@@ -114,6 +117,8 @@ struct Gather {
     models: BTreeSet<String>,
     /// What the file's agents may reach, which only the file knows.
     egress: BTreeMap<FolderName, Vec<Entry>>,
+    /// Where their people live, which only the file knows, too.
+    zones: BTreeMap<FolderName, String>,
     left_out: BTreeMap<String, u64>,
 }
 
@@ -165,12 +170,14 @@ impl Gather {
             group.provider
         };
         let egress = self.egress.get(&group.folder).cloned();
+        let time_zone = self.zones.get(&group.folder).cloned();
         Agent {
             name,
             folder: group.folder,
             provider,
             model,
             egress: egress.unwrap_or_default(),
+            time_zone,
             runtime: group.runtime,
             limits: group.limits,
             assistant_name,

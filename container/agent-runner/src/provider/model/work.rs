@@ -109,7 +109,7 @@ impl<'a, D: Dialect> Work<'a, D> {
         if let Some((newest, _)) = self.open.last() {
             self.draft.begin(*newest);
         }
-        let parts = prompt::parts(rows, self.way_out.in_dir());
+        let parts = prompt::parts(rows, self.way_out.in_dir(), self.io.zone());
         self.asked.extend(parts.iter().cloned());
         self.history.hear(parts);
     }

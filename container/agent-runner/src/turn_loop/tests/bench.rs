@@ -120,6 +120,7 @@ impl Bench {
             provider: provider.to_owned(),
             model: None,
             model_options: ModelOptions::default(),
+            time_zone: None,
             prompt_messages,
             floor: Cursors::default(),
         };

@@ -47,6 +47,7 @@ impl Suite {
             provider: self.provider.to_owned(),
             model: Some("m-1".to_owned()),
             model_options,
+            time_zone: None,
             prompt_messages: 20,
             floor: Cursors::default(),
         };
