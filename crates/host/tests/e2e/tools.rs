@@ -336,3 +336,19 @@ pub(crate) async fn agents_do_not_ask_each_other_for_ever(wall: Wall) {
     .await;
     place.stop().await;
 }
+
+/// No tool makes an agent, and the command that would is not an agent's to give.
+pub(crate) async fn defect_05_no_agent_makes_agents_by_itself(wall: Wall) {
+    let mut place = Place::running(wall, "").await;
+    let mut person = place.person("local").await;
+    let told = person.ask("!tool create_agent {\"folder\":\"new\"}").await;
+    assert!(
+        told.starts_with("agent: error: there is no such tool"),
+        "{told}"
+    );
+    let create = "!sh anchorhold groups create --folder new >/dev/null 2>&1; echo $?";
+    let told = person.ask(create).await;
+    assert_ne!(told, "agent: 0\nexit status 0");
+    assert_eq!(place.rows(&["groups", "list"]).await.len(), 1);
+    place.stop().await;
+}

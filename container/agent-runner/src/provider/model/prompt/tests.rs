@@ -184,9 +184,8 @@ fn an_agents_own_instructions_come_last() {
     assert_eq!(system("Ada", Some(" \n")), system("Ada", None));
 }
 
-/// A time without its zone was once taken for another one.
 #[test]
-fn defect_35_times_say_their_zone() {
+fn times_are_told_in_the_zone_of_the_people() {
     let row = row(4, Inbound::Chat(chat("Ann", "now")));
     let check = |zone: TimeZone, expect: &str| {
         let told = block(&row, "/in".into(), &zone);
