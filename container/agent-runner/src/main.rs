@@ -155,8 +155,10 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     tracing::info!(%generation, bell = parts.bell.is_some(), "agent-runner starts");
     let mut turns = TurnLoop::new(parts);
     let ended = tokio::select! {
-        ended = turns.run(&stop) => ended?,
+        biased;
+        // First, so that no new turn begins after it: both can be ready at once.
         never = signals.pass_on(&stop) => match never {},
+        ended = turns.run(&stop) => ended?,
         never = pass_on(proxy, WayOut::at(&args.in_dir)) => match never {},
         never = serve_tools(harness, turn) => match never {},
     };

@@ -20,6 +20,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use anchorhold_core::turn_failure::FailureClass;
 use anchorhold_sessiondb::{Emit, InboundRow, ModelOptions};
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 
 use crate::{
     desk::Desk,
@@ -136,6 +137,7 @@ pub struct TurnIo {
     desk: Arc<Desk>,
     way_out: Option<WayOut>,
     model: Option<Model>,
+    zone: TimeZone,
 }
 
 impl fmt::Debug for TurnIo {
@@ -157,6 +159,7 @@ impl TurnIo {
             desk: Arc::new(Desk::closed()),
             way_out: None,
             model: None,
+            zone: TimeZone::UTC,
         }
     }
 
@@ -170,6 +173,22 @@ impl TurnIo {
     #[must_use]
     pub fn with_desk(self, desk: Arc<Desk>) -> Self {
         Self { desk, ..self }
+    }
+
+    /// The same for people of this time zone; one that is not known here is UTC.
+    #[must_use]
+    pub fn with_zone(self, name: Option<&str>) -> Self {
+        // silent: each time says its zone
+        let zone = name.and_then(|name| TimeZone::get(name).ok());
+        Self {
+            zone: zone.unwrap_or(TimeZone::UTC),
+            ..self
+        }
+    }
+
+    /// In whose time the agent is told of times.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// Where tools say something at once.

@@ -17,6 +17,7 @@ mod say;
 mod send_card;
 mod send_file;
 mod send_message;
+mod send_to_agent;
 mod status;
 mod web_fetch;
 mod write;
@@ -49,6 +50,7 @@ pub const NAMES: &[&str] = &[
     grep::TOOL,
     web_fetch::TOOL,
     send_message::TOOL,
+    send_to_agent::TOOL,
     send_file::TOOL,
     send_card::TOOL,
     edit_message::TOOL,
@@ -92,6 +94,7 @@ static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
         grep::SPEC,
         web_fetch::SPEC,
         send_message::SPEC,
+        send_to_agent::SPEC,
         send_file::SPEC,
         send_card::SPEC,
         edit_message::SPEC,
@@ -260,6 +263,9 @@ impl Tools {
         match tool {
             send_message::TOOL => {
                 send_message::call(self, io, parse(send_message::TOOL, arguments)?).await
+            }
+            send_to_agent::TOOL => {
+                send_to_agent::call(self, io, parse(send_to_agent::TOOL, arguments)?).await
             }
             send_file::TOOL => send_file::call(self, io, parse(send_file::TOOL, arguments)?).await,
             send_card::TOOL => send_card::call(io, parse(send_card::TOOL, arguments)?).await,

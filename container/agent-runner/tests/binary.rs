@@ -45,6 +45,7 @@ impl Bench {
             provider: "offline".to_owned(),
             model: None,
             model_options: ModelOptions::default(),
+            time_zone: None,
             prompt_messages: 20,
             floor: Cursors::default(),
         };

@@ -224,6 +224,8 @@ pub struct Agent {
     pub harness: Option<String>,
     /// The hosts it may reach.
     pub egress: Vec<egress::Entry>,
+    /// Where its people live, as the zone's IANA name: what it is told of times is in their time.
+    pub time_zone: Option<String>,
     /// Which wall.
     pub runtime: RuntimeChoice,
     /// What its sandboxes may use.

@@ -467,6 +467,7 @@ pub fn settings(models: &Models, row: &SessionRow, group: &AgentGroup) -> Settin
         provider: group.provider.clone(),
         model,
         model_options,
+        time_zone: models.zone(group),
         prompt_messages: group.limits.prompt_messages,
         floor: Cursors {
             // A file that was made anew does not show the numbers of what has ended.

@@ -17,6 +17,7 @@
 //! [`retention`] for what is forgotten. Beside the path: [`commands`], [`pairing`],
 //! [`approvals`] and [`admin`]; [`broker`] is what sandboxes reach the outside through.
 
+pub mod agents;
 pub mod app;
 
 pub mod broker;

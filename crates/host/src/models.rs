@@ -1,5 +1,6 @@
-//! What the configuration file says of models, of harnesses, and of the hosts that agents may reach: the
-//! one place where keys are. Only the file knows it; a group's row holds its model's name.
+//! What the configuration file says of models, of harnesses, of the hosts that agents may reach and of
+//! where their people live: the one place where keys are. Only the file knows it; a group's row holds its
+//! model's name.
 
 use std::{
     collections::BTreeMap,
@@ -31,6 +32,7 @@ pub struct Given {
     models: BTreeMap<String, Named>,
     egress: BTreeMap<FolderName, Egress>,
     harnesses: BTreeMap<FolderName, Harness>,
+    zones: BTreeMap<FolderName, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +80,9 @@ impl Given {
             }
             let egress = Egress::new(agent.egress.clone());
             given.egress.insert(agent.folder.clone(), egress);
+            if let Some(zone) = &agent.time_zone {
+                given.zones.insert(agent.folder.clone(), zone.clone());
+            }
         }
         match Problems::collect(problems) {
             Some(problems) => Err(SettingsError::Wrong(problems)),
@@ -141,6 +146,11 @@ impl Models {
     pub fn harness(&self, group: &AgentGroup) -> Option<Harness> {
         let harness = self.with(|given| given.harnesses.get(&group.folder).cloned());
         harness.filter(|harness| harness.provider == group.provider)
+    }
+
+    /// In whose time the group's sandboxes are told of times, if the file says so.
+    pub fn zone(&self, group: &AgentGroup) -> Option<String> {
+        self.with(|given| given.zones.get(&group.folder).cloned())
     }
 
     /// What the group's sessions may do.

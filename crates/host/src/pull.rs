@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anchorhold_core::{
     address::Address,
     entity::Session,
-    ids::{OutboundId, QuestionId, SessionId},
+    ids::{IdError, OutboundId, QuestionId, SessionId},
     turn_failure::Patience,
 };
 use anchorhold_sessiondb::{
@@ -58,6 +58,15 @@ pub enum PullError {
     /// The reading was cut off.
     #[error(transparent)]
     Lost(#[from] Lost),
+    /// Another agent's place has no name.
+    #[error("can't name the place of an agent that session {session} asks")]
+    Place {
+        /// Whose.
+        session: SessionId,
+        /// Why.
+        #[source]
+        source: IdError,
+    },
     /// A row could not be encoded for the central database.
     #[error("can't store an answer of session {session}")]
     Encode {

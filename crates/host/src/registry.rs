@@ -2,16 +2,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use anchorhold_channel::{ChannelAdapter, HealthReporter, HealthView};
 use anchorhold_core::{entity::UnknownSenderPolicy, ids::ChannelName};
 use tokio_util::sync::CancellationToken;
 
+use crate::agents;
+
 /// All instances, by name. Cheap to clone; the lock is never held across an await.
 #[derive(Clone, Default)]
 pub struct Registry {
+    /// The channel between agents, which is no part of the configuration and no platform.
+    agents: Arc<OnceLock<Instance>>,
     instances: Arc<RwLock<HashMap<ChannelName, Instance>>>,
 }
 
@@ -62,8 +66,17 @@ impl Registry {
         self.write().remove(name)
     }
 
+    /// Takes in the channel between agents; the first one stays.
+    pub fn connect_agents(&self, instance: Instance) {
+        // silent: there is one already
+        let _there = self.agents.set(instance).is_err();
+    }
+
     /// The instance of this name.
     pub fn get(&self, name: &ChannelName) -> Option<Instance> {
+        if name.as_str() == agents::CHANNEL {
+            return self.agents.get().cloned();
+        }
         self.instances
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +84,7 @@ impl Registry {
             .cloned()
     }
 
-    /// All instances, by name.
+    /// All instances of the configuration, by name.
     pub fn all(&self) -> Vec<(ChannelName, Instance)> {
         let instances = self
             .instances

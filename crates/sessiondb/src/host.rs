@@ -40,6 +40,9 @@ pub struct Settings {
     /// How the model is called. Absent in files of before there were such options.
     #[serde(default)]
     pub model_options: ModelOptions,
+    /// The IANA name of the zone in whose time the agent is told of times; UTC without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// The most messages of one turn.
     pub prompt_messages: u32,
     /// How far the host has read: the agent's numbers, of what it says and of what it ends, go on

@@ -148,6 +148,7 @@ fn settings(out: i64) -> Settings {
         provider: "offline".to_owned(),
         model: None,
         model_options: ModelOptions::default(),
+        time_zone: None,
         prompt_messages: 20,
         floor: Cursors { out, handled: 0 },
     }

@@ -31,6 +31,9 @@ pub(crate) const UNSETTLED: &str = "SELECT
          (SELECT count(*) FROM questions WHERE session_id = ?1 AND status = 'open'
              AND expires_at > ?2)";
 
+pub(crate) const SAID_SINCE: &str = "SELECT count(*) FROM deliveries
+     WHERE session_id = ?1 AND seq IS NOT NULL AND channel = ?2 AND created_at > ?3";
+
 text_enum! {
     /// Where a question stands.
     QuestionStatus {
@@ -256,6 +259,25 @@ impl Store {
             .await
             .map_err(failed)?;
         Ok((unsent.unsigned_abs(), open.unsigned_abs()))
+    }
+
+    /// How often a session has said something on a channel since then.
+    pub async fn said_since(
+        &self,
+        session: SessionId,
+        channel: &str,
+        since: Timestamp,
+    ) -> Result<u64, Error> {
+        let failed = |source| Error::Unsettled { session, source };
+        let mut conn = self.reader().await.map_err(failed)?;
+        let count: i64 = sqlx::query_scalar(SAID_SINCE)
+            .bind(session.to_string())
+            .bind(channel)
+            .bind(since.as_millisecond())
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(failed)?;
+        Ok(count.unsigned_abs())
     }
 
     /// Expires open questions whose time is over at `now`, at most `limit`; returns how many.

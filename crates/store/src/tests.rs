@@ -308,6 +308,7 @@ const HOT: &[&str] = &[
     questions::BY_CODE,
     questions::CLOSE,
     questions::EXPIRE,
+    questions::SAID_SINCE,
     questions::UNSETTLED,
     requests_out::FORGET,
     retention::ENDED,

@@ -1,7 +1,7 @@
 //! Sends a message at once, into the conversation or to a destination.
 
 use anchorhold_core::outbound::FILES_LIMIT;
-use anchorhold_sessiondb::Outbound;
+use anchorhold_sessiondb::{Outbound, OutboxFile};
 use serde::Deserialize;
 
 use crate::{
@@ -37,24 +37,11 @@ pub(super) async fn call(
 ) -> Result<String, ToolError> {
     let Arguments { text, to, files } = arguments;
     check_text(TOOL, &text)?;
-    let wrong = |what: String| Err(ToolError::Value { tool: TOOL, what });
     if text.trim().is_empty() && files.is_empty() {
-        return wrong("there is neither text nor a file".to_owned());
+        let what = "there is neither text nor a file".to_owned();
+        return Err(ToolError::Value { tool: TOOL, what });
     }
-    if files.len() > FILES_LIMIT {
-        return wrong(format!("there are more than {FILES_LIMIT} files"));
-    }
-    let mut taken = Vec::with_capacity(files.len());
-    for path in files {
-        let file = send_file::take(tools, &path, None)?;
-        if taken
-            .iter()
-            .any(|other: &anchorhold_sessiondb::OutboxFile| other.name == file.name)
-        {
-            return wrong(format!("two files are called {:?}", file.name));
-        }
-        taken.push(file);
-    }
+    let taken = taken(TOOL, tools, files)?;
     let place = to.clone();
     let saying = Saying {
         op: Outbound::Post {
@@ -67,4 +54,25 @@ pub(super) async fn call(
     let (seq, added) = say::say(io, saying).await?;
     let to = place.map_or_else(String::new, |to| format!(" to {to:?}"));
     Ok(format!("sent{to} as message {seq}{added}"))
+}
+
+/// The files of these paths, as they are now.
+pub(super) fn taken(
+    tool: &'static str,
+    tools: &Tools,
+    paths: Vec<String>,
+) -> Result<Vec<OutboxFile>, ToolError> {
+    let wrong = |what: String| Err(ToolError::Value { tool, what });
+    if paths.len() > FILES_LIMIT {
+        return wrong(format!("there are more than {FILES_LIMIT} files"));
+    }
+    let mut taken: Vec<OutboxFile> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let file = send_file::take(tools, &path, None)?;
+        if taken.iter().any(|other| other.name == file.name) {
+            return wrong(format!("two files are called {:?}", file.name));
+        }
+        taken.push(file);
+    }
+    Ok(taken)
 }

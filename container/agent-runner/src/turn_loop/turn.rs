@@ -259,6 +259,7 @@ impl TurnLoop {
         let io = TurnIo::new(move |declared| beat(&beats, declared), tools)
             .with_follow_ups(Arc::clone(&taken.follow_ups))
             .with_desk(Arc::clone(&taken.desk))
+            .with_zone(settings.time_zone.as_deref())
             .with_way_out(self.way_out(taken), model(settings));
         taken.desk.begin();
         self.parts.turn.begin(io.clone());

@@ -23,6 +23,7 @@ use crate::{
         Admin, Hands,
         inside::{self, Inside, Rings},
     },
+    agents::Agents,
     app::{
         Options, RunError, World, runner_binary,
         runtimes::{self, Runtimes},
@@ -457,6 +458,8 @@ fn way_in(
     (lifecycle, sandboxes): (&Lifecycle, &Arc<Sandboxes>),
     (journal, feed): (&Journal, &Feed),
 ) -> (Arc<Ingest>, Admin, Ends) {
+    let agents = Agents::new(base.clone(), journal.clone(), wake.clone());
+    registry.connect_agents(agents.instance());
     let sessions = Sessions::new(
         base.clone(),
         lifecycle.clone(),

@@ -6,20 +6,24 @@ use anchorhold_core::{
     entity::{GroupLimits, RuntimeChoice},
     ids::{ChannelName, FolderName},
 };
+use jiff::tz::TimeZone;
 use toml::Table;
 
-use crate::config::{
-    Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Harness, Host, Known,
-    Lifetimes, Model, Person, Wiring,
-    harness::{self, Harnesses},
-    keys::{self, Choice},
-    model::{self, Models},
-    person, place,
-    problem::quote,
-    report::Report,
-    secret,
-    section::Section,
-    wire::{self, Names},
+use crate::{
+    agents,
+    config::{
+        Agent, Channel, ChannelType, Conversation, DOCKER_ENGINE, Destination, Harness, Host,
+        Known, Lifetimes, Model, Person, Wiring,
+        harness::{self, Harnesses},
+        keys::{self, Choice},
+        model::{self, Models},
+        person, place,
+        problem::quote,
+        report::Report,
+        secret,
+        section::Section,
+        wire::{self, Names},
+    },
 };
 
 /// What the checks made of the file. It is worth something only if the report is empty.
@@ -149,6 +153,10 @@ fn channel(
     types: &[ChannelType<'_>],
 ) -> Option<Channel> {
     let parsed = named(report, section, ChannelName::parse(name));
+    if name == agents::CHANNEL {
+        let what = "is the name of the channel between agents; call this one otherwise";
+        report.add(section.at(), what);
+    }
     let names: Vec<&str> = types.iter().map(|known| known.name).collect();
     let kind = one_of(report, section, ("type", "channel type"), &names);
     let known = types.iter().find(|known| Some(known.name) == kind);
@@ -183,6 +191,7 @@ fn agent<'t>(
     let known = (around.known, implied);
     let (model, provider) = model::of_agent(report, section, &around.models, known);
     let egress = model::egress(report, section);
+    let time_zone = time_zone(report, section);
     let name = section.text(report, "name", keys::NAME_LIMIT_CHARS);
     let runtime = Choice {
         default: around.runtime,
@@ -199,11 +208,22 @@ fn agent<'t>(
         model: model.map(str::to_owned),
         harness: harness.map(str::to_owned),
         egress,
+        time_zone,
         runtime,
         limits,
         assistant_name: assistant_name.map(str::to_owned),
         admin_scope,
     })
+}
+
+/// A zone that this machine knows.
+fn time_zone(report: &mut Report, agent: &Section<'_>) -> Option<String> {
+    let name = agent.text(report, "time_zone", keys::NAME_LIMIT_CHARS)?;
+    if TimeZone::get(name).is_err() {
+        let what = format!("{} is no time zone, such as \"Europe/Berlin\"", quote(name));
+        report.add(&agent.key("time_zone"), what);
+    }
+    Some(name.to_owned())
 }
 
 fn limits(report: &mut Report, agent: &Section<'_>) -> GroupLimits {

@@ -71,6 +71,7 @@ pub(super) const AGENT: &[&str] = &[
     "model",
     "harness",
     "egress",
+    "time_zone",
     "runtime",
     "assistant_name",
     "admin_scope",

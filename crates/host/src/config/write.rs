@@ -127,6 +127,7 @@ fn write_agent(text: &mut Text, agent: &Agent, default_runtime: RuntimeChoice) {
     text.opt_quoted("harness", agent.harness.as_deref());
     let egress: Vec<String> = agent.egress.iter().map(ToString::to_string).collect();
     text.list("egress", &egress);
+    text.opt_quoted("time_zone", agent.time_zone.as_deref());
     text.opt_quoted("runtime", word(agent.runtime, &runtime));
     text.opt_quoted("assistant_name", agent.assistant_name.as_deref());
     text.opt_quoted("admin_scope", word(agent.admin_scope, &keys::ADMIN_SCOPE));

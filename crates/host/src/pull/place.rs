@@ -11,8 +11,19 @@ use anchorhold_core::{
 };
 use anchorhold_sessiondb::{Outbound, OutboundRow, Seq};
 use anchorhold_store::{deliveries::NewDelivery, pull::PulledDelivery, work::Message};
+use jiff::SignedDuration;
 
-use crate::pull::{Pull, PullError, outgoing};
+use crate::{
+    agents::{self, Trip, Way},
+    pull::{Pull, PullError, outgoing},
+};
+
+/// So many agents may ask each other in a row.
+const HOPS_LIMIT: u32 = 5;
+/// So often a session may write to other agents within [`WINDOW`].
+const ASKS_LIMIT: u64 = 30;
+/// In which it is counted.
+const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// The most names of destinations that a refusal lists.
 const NAMES_LIMIT: usize = 20;
@@ -37,7 +48,7 @@ impl Pull {
         let id = OutboundId::of_row(session, said.seq.get());
         let (address, answers) = match (&said.to, target(&said.op)) {
             (Some(_), Some(_)) => return refused("what it changes is where it is"),
-            (Some(name), None) => match self.destination(of.key.agent_group, name).await? {
+            (Some(name), None) => match self.destination(of.key.agent_group, name, message).await? {
                 Ok(address) => (address, None),
                 Err(why) => return Ok(Err(why)),
             },
@@ -55,6 +66,7 @@ impl Pull {
         &self,
         group: AgentGroupId,
         name: &str,
+        message: &Message,
     ) -> Result<Result<Address, String>, PullError> {
         let store = &self.base.store;
         let known = store.destinations(group).await?;
@@ -80,8 +92,53 @@ impl Pull {
                 });
                 Ok(place.ok_or_else(|| format!("the conversation of {name:?} is gone")))
             }
-            Target::Agent(_) => Ok(Err(format!("{name:?} is an agent: use send_to_agent"))),
+            Target::Agent(asked) => self.agent(group, asked, message).await,
         }
+    }
+
+    /// The place of another agent; an inner error says why this one may not ask it.
+    async fn agent(
+        &self,
+        group: AgentGroupId,
+        asked: AgentGroupId,
+        message: &Message,
+    ) -> Result<Result<Address, String>, PullError> {
+        let store = &self.base.store;
+        let refused = |why: String| Ok(Err(why));
+        if asked == group {
+            return refused("an agent can't write to itself".to_owned());
+        }
+        let back = store.destinations(asked).await?;
+        if !back.iter().any(|back| back.target == Target::Agent(group)) {
+            return refused(
+                "that agent may not write to you, so you may not write to it".to_owned(),
+            );
+        }
+        let hops = 1 + Trip::read(&message.address).map_or(0, |trip| trip.hops);
+        if hops > HOPS_LIMIT {
+            return refused(format!(
+                "{HOPS_LIMIT} agents have asked each other already to come to this; answer instead"
+            ));
+        }
+        let since = self.base.now() - WINDOW;
+        let session = message.session;
+        if store.said_since(session, agents::CHANNEL, since).await? >= ASKS_LIMIT {
+            return refused(format!(
+                "you have written to agents {ASKS_LIMIT} times within an hour"
+            ));
+        }
+        let Some(about) = Seq::new(message.seq) else {
+            return refused("it answers a message without a number".to_owned());
+        };
+        let trip = Trip {
+            way: Way::Ask,
+            asking: session,
+            asked,
+            about,
+            hops,
+        };
+        let bad = |source| PullError::Place { session, source };
+        Ok(Ok(trip.address().map_err(bad)?))
     }
 
     /// Where message `target` of the session is, whatever conversation asked for the change.

@@ -76,11 +76,14 @@ pub fn export(config: &Config, held: Entities) -> Result<Exported, ExportError> 
     });
     let egress = config.agents.iter();
     let egress = egress.map(|agent| (agent.folder.clone(), agent.egress.clone()));
+    let zones = config.agents.iter();
+    let zones = zones.filter_map(|agent| Some((agent.folder.clone(), agent.time_zone.clone()?)));
     let mut gather = Gather {
         policies: policies(config),
         models: models.collect(),
         egress: egress.collect(),
         harnesses: harnesses.collect(),
+        zones: zones.collect(),
         left_out: BTreeMap::new(),
     };
     let mut config = config.clone();
@@ -125,6 +128,8 @@ struct Gather {
     egress: BTreeMap<FolderName, Vec<Entry>>,
     /// The programs that the file's agents are, which only the file knows.
     harnesses: BTreeMap<FolderName, Harness>,
+    /// Where their people live, which only the file knows, too.
+    zones: BTreeMap<FolderName, String>,
     left_out: BTreeMap<String, u64>,
 }
 
@@ -180,6 +185,7 @@ impl Gather {
         let harness = self.harnesses.get(&group.folder);
         let harness = harness.filter(|harness| harness.provider == provider);
         let harness = harness.map(|harness| harness.name.clone());
+        let time_zone = self.zones.get(&group.folder).cloned();
         Agent {
             name,
             folder: group.folder,
@@ -187,6 +193,7 @@ impl Gather {
             model,
             harness,
             egress: egress.unwrap_or_default(),
+            time_zone,
             runtime: group.runtime,
             limits: group.limits,
             assistant_name,

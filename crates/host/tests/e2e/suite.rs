@@ -99,6 +99,9 @@ macro_rules! all_cases {
                 defect_30_what_was_sent_just_now_can_be_changed,
                 an_agent_knows_how_things_are,
                 a_harness_calls_tools_over_mcp,
+                an_agent_asks_another_and_the_answer_comes_back,
+                agents_do_not_ask_each_other_for_ever,
+                defect_05_no_agent_makes_agents_by_itself,
             },
             models::{
                 a_model_answers_and_its_key_stays_outside,

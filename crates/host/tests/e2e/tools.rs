@@ -262,3 +262,93 @@ pub(crate) async fn a_harness_calls_tools_over_mcp(wall: Wall) {
     );
     place.stop().await;
 }
+
+/// A host with two agents that may write to each other, and a third that may be written to by nobody.
+async fn two_agents(wall: Wall) -> (Place, Person) {
+    let mut place = Place::new(wall, "");
+    let agent = |folder: &str| format!("[agents.{folder}]\nprovider = \"offline\"\n");
+    let may = |from: &str, to: &str| {
+        format!("[[destinations]]\nagent = \"{from}\"\nname = \"{to}\"\nto_agent = \"{to}\"\n")
+    };
+    let parts = [
+        place.head(),
+        agent("helper"),
+        agent("second"),
+        agent("third"),
+        "[[wirings]]\nchannel = \"cli\"\nchat = \"work\"\nagent = \"helper\"\n".to_owned(),
+        may("helper", "second"),
+        may("second", "helper"),
+        may("helper", "third"),
+    ];
+    place.configure(&parts.join("\n"));
+    place.start().await;
+    let person = place.person("work").await;
+    (place, person)
+}
+
+fn to_agent(to: &str, text: &str) -> String {
+    call("send_to_agent", &json!({"to": to, "text": text}))
+}
+
+pub(crate) async fn an_agent_asks_another_and_the_answer_comes_back(wall: Wall) {
+    let (mut place, mut person) = two_agents(wall).await;
+    let files =
+        json!({"to": "second", "text": "!sh cat /anchorhold/in/inbox/*/*", "files": ["r.txt"]});
+    let order = format!("!sh echo report > r.txt\n{}", call("send_to_agent", &files));
+    let told = person.ask(&order).await;
+    assert!(told.contains("\"second\" has got it as message "), "{told}");
+    let lines = person.hears(2).await;
+    assert!(
+        lines[1].ends_with("You wrote: “report\nexit status 0”"),
+        "{lines:?}"
+    );
+
+    // What the other can't answer is told, too, and not left open.
+    person.ask(&to_agent("second", "!fail rejected")).await;
+    let lines = person.hears(4).await;
+    let expect = "agent: note from the host: “second: Your message could not be answered: the \
+                  agent's model refuses to answer it.”";
+    assert_eq!(lines[3], expect);
+
+    // Both sides have to allow it.
+    let told = person.ask(&to_agent("third", "hello")).await;
+    let expect = "that agent may not write to you, so you may not write to it";
+    assert!(told.ends_with(expect), "{told}");
+    let told = person.ask(&to_agent("nobody", "hello")).await;
+    let expect = "agent: error: bad arguments for send_to_agent: there is no agent \"nobody\"; there \
+                  are: second, third";
+    assert_eq!(told, expect);
+    place.stop().await;
+}
+
+/// Each agent in a row asks the other; after five of them one has to answer.
+pub(crate) async fn agents_do_not_ask_each_other_for_ever(wall: Wall) {
+    let (mut place, mut person) = two_agents(wall).await;
+    let mut order = "hello".to_owned();
+    for to in ["second", "helper"].into_iter().cycle().skip(1).take(5) {
+        order = to_agent(to, &order);
+    }
+    person.say(&to_agent("second", &order)).await;
+    until("the sixth is refused", async || {
+        let refused = "5 agents have asked each other already";
+        place.log().contains(refused).then_some(())
+    })
+    .await;
+    place.stop().await;
+}
+
+/// No tool makes an agent, and the command that would is not an agent's to give.
+pub(crate) async fn defect_05_no_agent_makes_agents_by_itself(wall: Wall) {
+    let mut place = Place::running(wall, "").await;
+    let mut person = place.person("local").await;
+    let told = person.ask("!tool create_agent {\"folder\":\"new\"}").await;
+    assert!(
+        told.starts_with("agent: error: there is no such tool"),
+        "{told}"
+    );
+    let create = "!sh anchorhold groups create --folder new >/dev/null 2>&1; echo $?";
+    let told = person.ask(create).await;
+    assert_ne!(told, "agent: 0\nexit status 0");
+    assert_eq!(place.rows(&["groups", "list"]).await.len(), 1);
+    place.stop().await;
+}

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use anchorhold_sessiondb::{About, Answer, Chat, Inbound, InboundRow, InboxFile, Seq};
 use camino::Utf8Path;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::provider::model::history::Part;
 
@@ -79,14 +79,14 @@ fn quoted(names: &[String]) -> String {
 }
 
 /// Messages as parts: a block each, and the files that the model is to see.
-pub(crate) fn parts(rows: &[InboundRow], in_dir: &Utf8Path) -> Vec<Part> {
+pub(crate) fn parts(rows: &[InboundRow], in_dir: &Utf8Path, zone: &TimeZone) -> Vec<Part> {
     let mut text = String::new();
     let mut shown = Vec::new();
     for row in rows {
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&block(row, in_dir));
+        text.push_str(&block(row, in_dir, zone));
         if let Inbound::Chat(chat) = &row.payload {
             shown.extend(chat.files.iter().filter_map(|file| show(file, in_dir)));
         }
@@ -100,27 +100,27 @@ pub(crate) fn parts(rows: &[InboundRow], in_dir: &Utf8Path) -> Vec<Part> {
 }
 
 /// One message.
-pub(crate) fn block(row: &InboundRow, in_dir: &Utf8Path) -> String {
+pub(crate) fn block(row: &InboundRow, in_dir: &Utf8Path, zone: &TimeZone) -> String {
     match &row.payload {
-        Inbound::Chat(chat) => chat_block(row, chat, in_dir),
+        Inbound::Chat(chat) => chat_block(row, chat, in_dir, zone),
         Inbound::Note(note) => {
             let mut block = open("note", row);
-            attribute(&mut block, "at", &time(row.created_at));
+            attribute(&mut block, "at", &time(row.created_at, zone));
             close(block, "note", &escaped(&note.text, usize::MAX))
         }
-        Inbound::Answer(answer) => answer_block(row, answer),
+        Inbound::Answer(answer) => answer_block(row, answer, zone),
         // The loop follows these itself.
         Inbound::Control(_) => String::new(),
     }
 }
 
-fn chat_block(row: &InboundRow, chat: &Chat, in_dir: &Utf8Path) -> String {
+fn chat_block(row: &InboundRow, chat: &Chat, in_dir: &Utf8Path, zone: &TimeZone) -> String {
     let mut block = open("message", row);
     let from = chat.sender_name.as_deref().unwrap_or(&chat.sender);
     attribute(&mut block, "from", from);
     attribute(&mut block, "sender", &chat.sender);
     attribute(&mut block, "place", &row.place);
-    attribute(&mut block, "at", &time(chat.sent_at));
+    attribute(&mut block, "at", &time(chat.sent_at, zone));
     match chat.about {
         Some(About::Edit { of }) => attribute(&mut block, "edits", &number(of)),
         Some(About::Reaction { to }) => attribute(&mut block, "reacts-to", &number(to)),
@@ -153,14 +153,14 @@ fn chat_block(row: &InboundRow, chat: &Chat, in_dir: &Utf8Path) -> String {
     close(block, "message", &content)
 }
 
-fn answer_block(row: &InboundRow, answer: &Answer) -> String {
+fn answer_block(row: &InboundRow, answer: &Answer, zone: &TimeZone) -> String {
     let mut block = open("answer", row);
     attribute(&mut block, "question", &answer.question_seq.to_string());
     let from = answer.sender_name.as_deref().unwrap_or(&answer.sender);
     attribute(&mut block, "from", from);
     attribute(&mut block, "sender", &answer.sender);
     attribute(&mut block, "place", &row.place);
-    attribute(&mut block, "at", &time(answer.answered_at));
+    attribute(&mut block, "at", &time(answer.answered_at, zone));
     close(block, "answer", &escaped(&answer.text, usize::MAX))
 }
 
@@ -209,8 +209,10 @@ fn number(seq: Option<Seq>) -> String {
     seq.map_or_else(|| "?".to_owned(), |seq| seq.to_string())
 }
 
-fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+/// The zone is always told: without it nobody knows which time it is.
+fn time(at: Timestamp, zone: &TimeZone) -> String {
+    let at = at.to_zoned(zone.clone());
+    at.strftime("%Y-%m-%d %H:%M %Z").to_string()
 }
 
 fn show(file: &InboxFile, in_dir: &Utf8Path) -> Option<Part> {

@@ -95,7 +95,7 @@ impl<'a, D: Dialect> Work<'a, D> {
     /// Tells the model what was said.
     pub(super) fn hear(&mut self, rows: &[InboundRow]) {
         self.answers.hear(rows);
-        let parts = prompt::parts(rows, self.way_out.in_dir());
+        let parts = prompt::parts(rows, self.way_out.in_dir(), self.io.zone());
         self.asked.extend(parts.iter().cloned());
         self.history.hear(parts);
     }

@@ -21,9 +21,9 @@ use anchorhold_core::{
     sandbox::Generation,
 };
 use anchorhold_sessiondb::{
-    Body, Chat, Control, Cursors, Emit, HandledRow, HandledState, HostSide, Inbound, InboundRow,
-    JournalRow, ModelOptions, Outbound, Outcome, Pulled, RunnerSide, Seq, Settings, bell,
-    progress::Beats,
+    Body, Chat, Control, Cursors, DestinationLine, Emit, HandledRow, HandledState, HostSide,
+    Inbound, InboundRow, JournalRow, ModelOptions, Outbound, Outcome, Pulled, RunnerSide, Seq,
+    Settings, WishReply, bell, progress::Beats,
 };
 use async_trait::async_trait;
 use camino::Utf8Path;
@@ -125,6 +125,7 @@ impl Bench {
             provider: provider.to_owned(),
             model: None,
             model_options: ModelOptions::default(),
+            time_zone: None,
             prompt_messages,
             floor: Cursors::default(),
         };
@@ -215,6 +216,7 @@ impl Bench {
             (all.cursors, all.claims, all.more) = (next.cursors, next.claims, next.more);
         }
         assert_eq!(all.rejected, vec![]);
+        self.reply();
         for row in all.rows.iter().filter(|row| row.awaited) {
             let told = self.told.borrow_mut().insert(row.seq);
             if told {
@@ -224,6 +226,22 @@ impl Bench {
             }
         }
         all
+    }
+
+    /// Answers whatever tools ask with the one destination that there is.
+    fn reply(&self) {
+        let last = self.host.last_reply().unwrap();
+        for request in self.host.requests_after(last, 16).unwrap() {
+            let ops = DestinationLine {
+                name: "ops".to_owned(),
+                what: "cli/ops".to_owned(),
+                agent: false,
+            };
+            let reply = WishReply::Destinations(vec![ops]);
+            let reply = serde_json::to_string(&reply).unwrap();
+            self.host.reply(request.id, &reply, now()).unwrap();
+            bell::ring(self.host.out_dir());
+        }
     }
 
     /// Waits until `count` messages are claimed: nothing rings for that.

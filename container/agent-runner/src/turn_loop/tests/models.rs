@@ -55,6 +55,7 @@ impl Suite {
             provider: self.provider.to_owned(),
             model: Some("m-1".to_owned()),
             model_options,
+            time_zone: None,
             prompt_messages: 20,
             floor: Cursors::default(),
         };
@@ -699,6 +700,30 @@ async fn two_conversations_in_one_turn_get_their_own_answers() {
             (Some(8), "(I have nothing to say to that.)"),
         ];
         assert_eq!(posts(&pulled)[2..], expect, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_addressed_is_told_once_and_the_person_still_gets_an_answer() {
+    let wrong = "<reply to=\"nowhere\">hi</reply>\nI told them.";
+    let right = "<scratch>hm</scratch>\n<reply to=\"ops\">hi</reply>\nI told them.";
+    for provider in PROVIDERS {
+        let suite = Suite::new(provider, [say(wrong), say(right)]);
+        suite.bench.hear("tell ops", true);
+        let pulled = suite.run(1, 1).await;
+        let expect = [(Some(2), "hi"), (Some(2), "I told them.")];
+        assert_eq!(posts(&pulled), expect, "{provider}");
+        let to: Vec<_> = pulled.rows.iter().map(|row| row.to.as_deref()).collect();
+        assert_eq!(to, [Some("ops"), None], "{provider}");
+        let told = suite.conversation(1);
+        assert!(told.contains("you have no destination “nowhere”"), "{told}");
+
+        let suite = Suite::new(provider, [say(wrong), say(wrong)]);
+        suite.bench.hear("tell ops", true);
+        let pulled = suite.run(1, 1).await;
+        let not_sent = "(I wanted to write to “nowhere” as well, but have no such destination.)";
+        let expect = [(Some(2), not_sent), (Some(2), "I told them.")];
+        assert_eq!(posts(&pulled), expect, "{provider}");
     }
 }
 

@@ -97,6 +97,17 @@ async fn a_question_that_can_not_be_delivered_fails_at_once() {
     assert_eq!(answer(&pulled), expect);
 }
 
+/// Nobody is said to have refused what nobody was heard on.
+#[tokio::test]
+async fn zc_2105_without_an_answer_nobody_is_said_to_have_answered() {
+    let bench = Bench::new();
+    bench.hear(&ASK.replace("60", "1"), true);
+    let pulled = bench.run(bench.runner(1), 1).await;
+    let expect = "nobody has answered within 1 s; an answer that comes later is a message of a \
+                  later turn";
+    assert_eq!(answer(&pulled), expect);
+}
+
 #[tokio::test]
 async fn what_a_tool_says_is_told_as_the_host_did_it() {
     for (outcome, expect) in [

@@ -47,6 +47,7 @@ name = "Hélper"
 provider = "paid"
 model = "large"
 egress = ["example.org", "*.example.org:8443"]
+time_zone = "Europe/Berlin"
 runtime = "sandbox"
 assistant_name = "Hal"
 admin_scope = "global"
@@ -144,6 +145,7 @@ fn a_full_configuration_is_read_to_the_last_key() {
                 Entry::parse("example.org").unwrap(),
                 Entry::parse("*.example.org:8443").unwrap(),
             ],
+            time_zone: Some("Europe/Berlin".to_owned()),
             runtime: RuntimeChoice::Sandbox,
             limits: GroupLimits {
                 memory_bytes: 1 << 30,
@@ -270,6 +272,7 @@ fn defaults_are_those_of_keys() {
         model: None,
         harness: None,
         egress: Vec::new(),
+        time_zone: None,
         runtime: RuntimeChoice::Sandbox,
         limits: GroupLimits {
             memory_bytes: 512 << 20,
@@ -428,13 +431,17 @@ fn rules_of_agents() {
             "model: must be text in quotes, and is a number",
         ),
         (
+            "time_zone = \"Berlin\"",
+            "time_zone: \"Berlin\" is no time zone, such as \"Europe/Berlin\"",
+        ),
+        (
             "runtime = true",
             "runtime: must be text in quotes, and is true or false",
         ),
         (
             "token = \"x\"",
             "token: unknown key; there are \"name\", \"provider\", \"model\", \
-             \"harness\", \"egress\", \"runtime\", \
+             \"harness\", \"egress\", \"time_zone\", \"runtime\", \
              \"assistant_name\", \"admin_scope\", \"limits\"",
         ),
         (

@@ -142,6 +142,7 @@ fn agent() -> impl Strategy<Value = Agent> {
                     .filter(|_| reaches)
                     .map(|host| Entry::parse(host).unwrap())
                     .collect(),
+                time_zone: reaches.then(|| "Europe/Berlin".to_owned()),
                 runtime,
                 limits: GroupLimits {
                     memory_bytes: numbers.0,

@@ -31,7 +31,10 @@ fn chat(name: &str, text: &str) -> Chat {
 
 #[track_caller]
 fn check(payload: Inbound, expect: &str) {
-    assert_eq!(block(&row(4, payload), "/in".into()), expect);
+    assert_eq!(
+        block(&row(4, payload), "/in".into(), &TimeZone::UTC),
+        expect
+    );
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn a_block_says_who_wrote_what_where_and_when() {
          <file name=\"a &quot;b&quot;.png\" path=\"/in/inbox/4/1.png\" type=\"image/png\" \
          bytes=\"7\"/></message>",
     );
-    let shown = parts(&[row(4, Inbound::Chat(full))], "/in".into());
+    let shown = parts(&[row(4, Inbound::Chat(full))], "/in".into(), &TimeZone::UTC);
     let file = Part::File {
         name: "a \"b\".png".to_owned(),
         path: "/in/inbox/4/1.png".to_owned(),
@@ -120,7 +123,7 @@ fn what_was_overheard_is_told_apart() {
         ..row(2, Inbound::Chat(chat("Bob", "hm")))
     };
     let both = [overheard, row(4, Inbound::Chat(chat("Ann", "well?")))];
-    let told = parts(&both, "/in".into());
+    let told = parts(&both, "/in".into(), &TimeZone::UTC);
     let [Part::Text { text }] = told.as_slice() else {
         panic!("{told:?}")
     };
@@ -147,14 +150,18 @@ fn defect_9_nothing_of_a_person_is_passed_on_as_it_is() {
 /// Times without a zone were once told as if they were local ones.
 #[test]
 fn defect_35_times_have_their_zone() {
-    let told = block(&row(4, Inbound::Chat(chat("Ann", "now"))), "/in".into());
+    let told = block(
+        &row(4, Inbound::Chat(chat("Ann", "now"))),
+        "/in".into(),
+        &TimeZone::UTC,
+    );
     assert!(told.contains("at=\"2026-01-31 09:05 UTC\""), "{told}");
 }
 
 proptest! {
     #[test]
     fn a_message_never_leaves_its_block(name in any::<String>(), text in any::<String>()) {
-        let told = block(&row(4, Inbound::Chat(chat(&name, &text))), "/in".into());
+        let told = block(&row(4, Inbound::Chat(chat(&name, &text))), "/in".into(), &TimeZone::UTC);
         assert_eq!(told.matches('<').count(), 2, "{told}");
         assert!(told.starts_with("<message n=\"4\" from=\""), "{told}");
         assert!(told.ends_with("</message>"), "{told}");
@@ -175,4 +182,16 @@ fn an_agents_own_instructions_come_last() {
     assert!(system("Ada", None).starts_with("You are Ada, an agent"));
     assert!(system("Ada", Some("Speak Latin.")).ends_with("may change:\n\nSpeak Latin."));
     assert_eq!(system("Ada", Some(" \n")), system("Ada", None));
+}
+
+#[test]
+fn times_are_told_in_the_zone_of_the_people() {
+    let row = row(4, Inbound::Chat(chat("Ann", "now")));
+    let check = |zone: TimeZone, expect: &str| {
+        let told = block(&row, "/in".into(), &zone);
+        assert!(told.contains(&format!("at=\"{expect}\"")), "{told}");
+    };
+    check(TimeZone::UTC, "2026-01-31 09:05 UTC");
+    let east = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+    check(east, "2026-01-31 04:05 EST");
 }
