@@ -23,6 +23,7 @@ pub mod args;
 pub mod children;
 mod error;
 pub mod follow_ups;
+mod gate;
 pub mod log;
 pub mod progress;
 pub mod provider;

@@ -23,7 +23,7 @@ use anchorhold_agent_runner::{
     provider::Providers,
     proxy::Proxy,
     report,
-    tools::Tools,
+    tools::{Host, Tools},
     turn_loop::{Ended, Parts, TurnLoop},
     way_out::WayOut,
 };
@@ -110,7 +110,12 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
         .collect();
     let proxy = open_proxy().await;
     let tools = Tools::new(args.workspace.clone(), environment, Arc::clone(&children))
-        .with_environment(proxy.iter().flat_map(Proxy::environment).collect());
+        .with_environment(proxy.iter().flat_map(Proxy::environment).collect())
+        .with_host(Host {
+            in_dir: args.in_dir.clone(),
+            out_dir: args.out_dir.clone(),
+            clock: Arc::new(SystemClock),
+        });
     // Bound before the first look, so that nothing is missed between the two.
     let bell = listen_for_bell(&args);
     let parts = Parts {

@@ -11,12 +11,14 @@ mod grep;
 mod html;
 mod read;
 mod send_file;
+mod tasks;
 mod web_fetch;
 mod write;
 
 use std::{
     io,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use anchorhold_core::outbound::TEXT_LIMIT_BYTES;
@@ -26,6 +28,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{children::Children, provider::TurnIo, way_out::WayOutError};
+
+pub use tasks::Host;
 
 /// The names of all tools.
 pub const NAMES: &[&str] = &[
@@ -40,6 +44,12 @@ pub const NAMES: &[&str] = &[
     edit_message::TOOL,
     add_reaction::TOOL,
     ask_question::TOOL,
+    tasks::SCHEDULE,
+    tasks::LIST,
+    tasks::UPDATE,
+    tasks::PAUSE,
+    tasks::RESUME,
+    tasks::CANCEL,
 ];
 
 /// What a model is told of a tool.
@@ -66,6 +76,12 @@ static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
         edit_message::SPEC,
         add_reaction::SPEC,
         ask_question::SPEC,
+        tasks::SCHEDULE_SPEC,
+        tasks::LIST_SPEC,
+        tasks::UPDATE_SPEC,
+        tasks::PAUSE_SPEC,
+        tasks::RESUME_SPEC,
+        tasks::CANCEL_SPEC,
     ];
     let spec = |(name, (about, schema)): (&&'static str, (&'static str, &str))| Spec {
         name,
@@ -89,6 +105,7 @@ pub struct Tools {
     /// What commands have in their environment besides.
     extra: Vec<(String, String)>,
     children: Arc<Children>,
+    host: Option<Host>,
 }
 
 /// What a tool did.
@@ -141,6 +158,9 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
+    /// The host did not do what it was asked for.
+    #[error("not done: {0}")]
+    Host(String),
     /// The way out gave nothing.
     #[error("can't fetch {url:?}")]
     Fetch {
@@ -183,7 +203,33 @@ impl Tools {
             environment,
             extra: Vec::new(),
             children,
+            host: None,
         }
+    }
+
+    /// The same with a way to ask the host.
+    #[must_use]
+    pub fn with_host(self, host: Host) -> Self {
+        Self {
+            host: Some(host),
+            ..self
+        }
+    }
+
+    fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// See [`TurnIo::run_script`].
+    pub(crate) async fn run_script(
+        &self,
+        io: &TurnIo,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Result<String, String>, ToolError> {
+        let ran = bash::run(self, io, script, limit).await?;
+        io.progress(None);
+        Ok(ran.whole(limit))
     }
 
     /// The same, whose commands have these variables, too.
@@ -224,6 +270,12 @@ impl Tools {
             edit_message::TOOL => edit_message::call(parse(edit_message::TOOL, arguments)?),
             add_reaction::TOOL => add_reaction::call(parse(add_reaction::TOOL, arguments)?),
             ask_question::TOOL => ask_question::call(parse(ask_question::TOOL, arguments)?),
+            tasks::SCHEDULE => tasks::schedule(self, io, parse(tasks::SCHEDULE, arguments)?).await,
+            tasks::LIST => tasks::list(self, io, parse(tasks::LIST, arguments)?).await,
+            tasks::UPDATE => tasks::update(self, io, parse(tasks::UPDATE, arguments)?).await,
+            tasks::PAUSE => tasks::one(self, io, "pause", parse(tasks::PAUSE, arguments)?).await,
+            tasks::RESUME => tasks::one(self, io, "resume", parse(tasks::RESUME, arguments)?).await,
+            tasks::CANCEL => tasks::one(self, io, "cancel", parse(tasks::CANCEL, arguments)?).await,
             _ => Err(ToolError::UnknownTool),
         }
     }

@@ -43,6 +43,7 @@ mod retention;
 mod runner;
 mod schema;
 mod seq;
+mod task;
 pub mod way_out;
 
 pub use error::{Disposition, Error};
@@ -57,6 +58,7 @@ pub use recover::Recovered;
 pub use requests::{AdminRequestRow, REPLY_LIMIT_BYTES, REQUEST_LIMIT_BYTES, Requests};
 pub use runner::{Emit, Finish, Handled, OutboxFile, RunnerSide, Trouble};
 pub use seq::Seq;
+pub use task::{TASK_SCRIPT_LIMIT, Task};
 
 #[cfg(test)]
 mod tests;

@@ -346,7 +346,7 @@ async fn tool_errors_are_answers() {
         ("!tool", "write: !tool NAME JSON"),
         (
             "!tool nope {}",
-            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_file, edit_message, add_reaction, ask_question",
+            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_file, edit_message, add_reaction, ask_question, schedule_task, list_tasks, update_task, pause_task, resume_task, cancel_task",
         ),
         (
             "!tool bash",
