@@ -19,7 +19,7 @@ use tokio::{
 use crate::{Error, report};
 
 /// How long to wait for the reply.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to look for it, and to try again while a file is in use.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -33,7 +33,24 @@ pub fn ask(
     let refused = |why: serde_json::Error| AskError::Unavailable(why.to_string());
     let json = serde_json::to_string(request).map_err(refused)?;
     let reply = exchange(in_dir, out_dir, &json, now).map_err(|error| ask_error(&error))?;
-    serde_json::from_str(&reply)
+    parse(&reply)
+}
+
+/// As [`ask`], for asynchronous code.
+pub(crate) async fn ask_async(
+    in_dir: &Utf8Path,
+    out_dir: &Utf8Path,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, AskError> {
+    let refused = |why: serde_json::Error| AskError::Unavailable(why.to_string());
+    let json = serde_json::to_string(request).map_err(refused)?;
+    let reply = ask_and_wait(in_dir, out_dir, &json, now, PATIENCE).await;
+    parse(&reply.map_err(|error| ask_error(&error))?)
+}
+
+fn parse(reply: &str) -> Result<Reply, AskError> {
+    serde_json::from_str(reply)
         .map_err(|_why| AskError::Unanswered("the reply is not understood".to_owned()))
 }
 

@@ -25,6 +25,7 @@ pub mod children;
 pub mod desk;
 mod error;
 pub mod follow_ups;
+mod gate;
 pub mod log;
 pub mod mcp;
 pub mod memory;

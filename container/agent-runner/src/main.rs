@@ -23,7 +23,7 @@ use anchorhold_agent_runner::{
     provider::{Harness, Providers},
     proxy::Proxy,
     report,
-    tools::Tools,
+    tools::{Host, Tools},
     turn_loop::{Ended, Parts, TurnLoop},
     way_out::WayOut,
 };
@@ -133,7 +133,12 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     let proxy = open_proxy().await;
     let (turn, harness) = (mcp::CurrentTurn::default(), open_tools());
     let tools = Tools::new(args.workspace.clone(), environment, Arc::clone(&children))
-        .with_environment(proxy.iter().flat_map(Proxy::environment).collect());
+        .with_environment(proxy.iter().flat_map(Proxy::environment).collect())
+        .with_host(Host {
+            in_dir: args.in_dir.clone(),
+            out_dir: args.out_dir.clone(),
+            clock: Arc::new(SystemClock),
+        });
     // Bound before the first look, so that nothing is missed between the two.
     let bell = listen_for_bell(&args);
     let parts = Parts {

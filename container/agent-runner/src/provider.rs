@@ -248,6 +248,21 @@ impl TurnIo {
         called
     }
 
+    /// Runs a command line for at most `limit`, and gives its whole output; an inner error says why it
+    /// has none to believe.
+    pub(crate) async fn run_script(
+        &self,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Result<String, String>, ToolError> {
+        self.tools.run_script(self, script, limit).await
+    }
+
+    /// The number of the turn's first message, if it is known.
+    pub(crate) fn turn(&self) -> Option<i64> {
+        self.way_out.as_ref().and_then(WayOut::turn)
+    }
+
     /// The workspace that tools work in.
     pub(crate) fn workspace(&self) -> &camino::Utf8Path {
         self.tools.workspace()

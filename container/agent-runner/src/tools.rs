@@ -19,12 +19,14 @@ mod send_file;
 mod send_message;
 mod send_to_agent;
 mod status;
+mod tasks;
 mod web_fetch;
 mod write;
 
 use std::{
     io,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use anchorhold_core::outbound::TEXT_LIMIT_BYTES;
@@ -39,6 +41,8 @@ use crate::{
 };
 
 pub(crate) use list_destinations::destinations;
+
+pub use tasks::Host;
 
 /// The names of all tools.
 pub const NAMES: &[&str] = &[
@@ -60,6 +64,12 @@ pub const NAMES: &[&str] = &[
     list_destinations::TOOL,
     memory_search::TOOL,
     status::TOOL,
+    tasks::SCHEDULE,
+    tasks::LIST,
+    tasks::UPDATE,
+    tasks::PAUSE,
+    tasks::RESUME,
+    tasks::CANCEL,
 ];
 
 /// The tools that a harness has itself: an agent's hands in its sandbox.
@@ -104,6 +114,12 @@ static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
         list_destinations::SPEC,
         memory_search::SPEC,
         status::SPEC,
+        tasks::SCHEDULE_SPEC,
+        tasks::LIST_SPEC,
+        tasks::UPDATE_SPEC,
+        tasks::PAUSE_SPEC,
+        tasks::RESUME_SPEC,
+        tasks::CANCEL_SPEC,
     ];
     let spec = |(name, (about, schema)): (&&'static str, (&'static str, &str))| Spec {
         name,
@@ -127,6 +143,7 @@ pub struct Tools {
     /// What commands have in their environment besides.
     extra: Vec<(String, String)>,
     children: Arc<Children>,
+    host: Option<Host>,
 }
 
 /// A tool call that failed; the agent is told.
@@ -161,6 +178,9 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
+    /// The host did not do what it was asked for.
+    #[error("not done: {0}")]
+    Host(String),
     /// The way out gave nothing.
     #[error("can't fetch {url:?}")]
     Fetch {
@@ -217,7 +237,33 @@ impl Tools {
             environment,
             extra: Vec::new(),
             children,
+            host: None,
         }
+    }
+
+    /// The same with a way to ask the host.
+    #[must_use]
+    pub fn with_host(self, host: Host) -> Self {
+        Self {
+            host: Some(host),
+            ..self
+        }
+    }
+
+    fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// See [`TurnIo::run_script`].
+    pub(crate) async fn run_script(
+        &self,
+        io: &TurnIo,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Result<String, String>, ToolError> {
+        let ran = bash::run(self, io, script, limit).await?;
+        io.progress(None);
+        Ok(ran.whole(limit))
     }
 
     /// The same, whose commands have these variables, too.

@@ -92,6 +92,11 @@ impl WayOut {
         Self { turn, ..self }
     }
 
+    /// The number of the turn's first message.
+    pub(crate) fn turn(&self) -> Option<i64> {
+        self.turn
+    }
+
     /// The session's `in/`.
     pub fn in_dir(&self) -> &Utf8Path {
         &self.in_dir

@@ -5,6 +5,7 @@
 
 mod parts;
 mod table;
+mod tasks;
 
 use anchorhold_core::ids::{ChatId, FolderName};
 
@@ -65,6 +66,9 @@ pub enum Agents {
     /// filled in where it is absent. On a verb with an id, a field `group` means: as if there were
     /// no such thing outside that group.
     Group(&'static str),
+    /// All of them, whatever their scope: it is no administration but what is the agent's own. As with
+    /// [`Agents::Group`] the named field holds their own group, here for every scope.
+    Own(&'static str),
 }
 
 /// One named value of a request.

@@ -149,7 +149,7 @@ fn value(field: &Field, matches: &ArgMatches) -> Option<String> {
 
 fn own_group(verb: &Verb) -> Option<&'static str> {
     match verb.agents {
-        Agents::Group(field) => Some(field),
+        Agents::Group(field) | Agents::Own(field) => Some(field),
         Agents::Never | Agents::Global => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! People on the host are not judged here; their requests need [`Request::check`] alone.
 //!
-//! What passes for an agent of scope `group` names the agent's own group in one of its fields
+//! What passes for an agent of scope `group`, or is its own ([`Agents::Own`]), names the agent's own group in one of its fields
 //! ([`Agents::Group`]), put there or replaced by this module. Whoever carries a request out only
 //! follows that field. Where it stands beside an id, as in `sessions get`, something of another
 //! group must be answered with the very words for something that doesn't exist.
@@ -63,10 +63,12 @@ pub fn agent_scope(
     own: &GroupRef,
     request: &Request,
 ) -> Result<Checked, Refusal> {
-    if scope == AdminScope::Disabled {
+    let found = request.find();
+    let is_own = matches!(&found, Ok((_, verb)) if matches!(verb.agents, Agents::Own(_)));
+    if scope == AdminScope::Disabled && !is_own {
         return Err(Refusal::Disabled);
     }
-    let (resource, verb) = request.find()?;
+    let (resource, verb) = found?;
     let command = resource.command(verb);
     if verb.agents == Agents::Never {
         return Err(Refusal::PeopleOnly { what: command });
@@ -77,19 +79,28 @@ pub fn agent_scope(
         return Err(Refusal::PeopleOnly { what });
     }
     match (scope, verb.agents) {
+        (_, Agents::Own(field)) => within(own, field, request, command),
         (AdminScope::Disabled, _) => Err(Refusal::Disabled),
         (_, Agents::Never) => Err(Refusal::PeopleOnly { what: command }),
         (AdminScope::Global, Agents::Global | Agents::Group(_)) => Ok(request.check()?),
         (AdminScope::Group, Agents::Global) => Err(Refusal::OwnGroupOnly { command }),
-        (AdminScope::Group, Agents::Group(field)) => {
-            let mut request = request.clone();
-            let named = request.args.insert(field.to_owned(), own.id.to_string());
-            if named.is_some_and(|named| !own.is_called(&named)) {
-                return Err(Refusal::OtherGroup { command });
-            }
-            Ok(request.check()?)
-        }
+        (AdminScope::Group, Agents::Group(field)) => within(own, field, request, command),
     }
+}
+
+/// The request with the agent's own group in a field, which may hold no other.
+fn within(
+    own: &GroupRef,
+    field: &str,
+    request: &Request,
+    command: String,
+) -> Result<Checked, Refusal> {
+    let mut request = request.clone();
+    let named = request.args.insert(field.to_owned(), own.id.to_string());
+    if named.is_some_and(|named| !own.is_called(&named)) {
+        return Err(Refusal::OtherGroup { command });
+    }
+    Ok(request.check()?)
 }
 
 impl GroupRef {

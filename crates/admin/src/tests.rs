@@ -86,6 +86,19 @@ pub(crate) const EVERY_COMMAND: &[&str] = &[
     "channels list --limit=14",
     "trace m1",
     "trace last --conversation=work:-100 --group=helper",
+    "tasks list --group=mine --channel=work --all --limit=15",
+    "tasks show report --group=mine",
+    "tasks add --group=mine --prompt=report --at=2026-12-24T18:30 --zone=UTC --name=r --script=true --to=team \
+     --in-conversation",
+    "tasks add --group=mine --prompt=report --in=PT1H --message=4",
+    "tasks add --group=mine --prompt=report --cron=@daily --channel=work --conversation=-100 --thread=1",
+    "tasks update report --group=mine --name=r --prompt=p --at=2026-12-24T18:30 --zone=UTC --script=",
+    "tasks update report --in=PT1H",
+    "tasks update report --cron=@daily",
+    "tasks pause report --group=mine",
+    "tasks resume report --group=mine",
+    "tasks run-now report --group=mine",
+    "tasks cancel report --group=mine",
     "pair work",
 ];
 
@@ -247,17 +260,26 @@ proptest! {
 
     #[test]
     fn whoever_wrote_a_request_it_is_refused_or_bound(request in requests()) {
-        prop_assert!(agent_scope(AdminScope::Disabled, &mine(), &request).is_err());
+        let own = mine().id.to_string();
+        if let Ok(checked) = agent_scope(AdminScope::Disabled, &mine(), &request) {
+            let Agents::Own(field) = checked.agents() else {
+                return Err(TestCaseError::fail("open to those who may nothing"));
+            };
+            prop_assert_eq!(checked.text(field), Some(own.as_str()));
+        }
         if let Ok(checked) = agent_scope(AdminScope::Global, &mine(), &request) {
             prop_assert_ne!(checked.agents(), Agents::Never);
             prop_assert!(checked.text("admin-scope").is_none());
-            prop_assert_eq!(checked.request(), request.clone());
+            if let Agents::Own(field) = checked.agents() {
+                prop_assert_eq!(checked.text(field), Some(own.as_str()));
+            } else {
+                prop_assert_eq!(checked.request(), request.clone());
+            }
         }
         if let Ok(checked) = agent_scope(AdminScope::Group, &mine(), &request) {
-            let Agents::Group(field) = checked.agents() else {
+            let (Agents::Group(field) | Agents::Own(field)) = checked.agents() else {
                 return Err(TestCaseError::fail("open to all groups"));
             };
-            let own = mine().id.to_string();
             prop_assert_eq!(checked.text(field), Some(own.as_str()));
             prop_assert!(checked.text("admin-scope").is_none());
             prop_assert!(checked.request().check().is_ok());

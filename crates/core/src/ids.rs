@@ -156,6 +156,8 @@ own_ids! {
     MessageId = "message id";
     /// One agent's memory of one conversation or thread.
     SessionId = "session id";
+    /// One task of an agent group, which runs at times.
+    TaskId = "task id";
     /// One person on one channel.
     UserId = "user id";
     /// One link between conversations and an agent group.

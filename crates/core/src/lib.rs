@@ -32,5 +32,6 @@ pub mod route;
 pub mod sandbox;
 pub mod schedule;
 pub mod slug;
+pub mod task;
 pub mod turn_failure;
 pub mod way_out;

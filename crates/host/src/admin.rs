@@ -15,6 +15,7 @@ mod pair;
 mod reads;
 mod refusal;
 mod spend;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -91,6 +92,8 @@ pub enum Caller {
         group: AgentGroupId,
         /// Which.
         session: SessionId,
+        /// The number of the request there.
+        request: i64,
     },
 }
 
@@ -161,6 +164,7 @@ impl Admin {
                 Box::pin(explain::explain(&lookup, &self.ingest)).await
             }
             (Access::Read, "deadletters", "show") => deadletters::show(&lookup).await,
+            (Access::Read, "tasks", "show") => tasks::show(&lookup).await,
             (Access::Read, "channels", _) => Ok(channels::list(&lookup).await?),
             (Access::Read, "spend", _) => spend::spend(&lookup).await,
             (Access::Read, "trace", _) => traced(&lookup, caller).await,
@@ -182,6 +186,16 @@ impl Admin {
                 )
                 .await;
                 deadletters::change(&lookup, id, &self.deliver).await
+            }
+            (Access::Write, "tasks", verb) => {
+                let command = (checked.command(), lookup.owned("id").unwrap_or_default());
+                self.note_of(
+                    &caller.label(),
+                    (&command.0, &command.1),
+                    AuditRuling::Allowed,
+                )
+                .await;
+                Box::pin(tasks::change(&lookup, caller, verb)).await
             }
             (Access::Write, ..) => {
                 let act = lookup.act().await?;
@@ -238,7 +252,7 @@ impl Admin {
                     id: done.id,
                 })
             }
-            (Ruling::Hold, Caller::Agent { group, session }) => {
+            (Ruling::Hold, Caller::Agent { group, session, .. }) => {
                 self.hold((group, session), checked, act).await
             }
             (Ruling::Hold, Caller::Operator) => Err(Refusal::said(

@@ -13,7 +13,7 @@
 //!
 //! **Start at** [`app`], then along the path: [`ingest`], [`wake`], [`sandboxes`], [`watch`],
 //! [`pull`], [`deliver`]; [`settle`] for what happens when a sandbox dies, [`ends`] for what could
-//! not be delivered, [`sweep`] for what moves everything forward when nothing else does,
+//! not be delivered, [`tasks`] for what runs at times, [`sweep`] for what moves everything forward when nothing else does,
 //! [`retention`] for what is forgotten. Beside the path: [`commands`], [`pairing`],
 //! [`approvals`] and [`admin`]; [`broker`] is what sandboxes reach the outside through.
 
@@ -32,6 +32,7 @@ pub mod retention;
 pub mod sandboxes;
 pub mod settle;
 pub mod sweep;
+pub mod tasks;
 pub mod typing;
 pub mod wake;
 pub mod wall;

@@ -33,17 +33,34 @@ pub fn cause(cause: &Cause) -> String {
     }
 }
 
+/// How it is told that a message has no answer.
+const UNANSWERED: &str = "Your message could not be answered";
+
+/// What is told of a message in words about a task that it is a run of.
+pub fn of_task(text: &str, name: &str) -> String {
+    match text.strip_prefix(UNANSWERED) {
+        Some(rest) => format!("The task “{name}” could not be done{rest}"),
+        None => text.to_owned(),
+    }
+}
+
+/// A task failed too often and is paused.
+pub fn task_paused(name: &str, failures: u32) -> String {
+    format!(
+        "The task “{name}” failed {failures} times in a row and is paused. \
+         It runs again when somebody resumes it."
+    )
+}
+
 /// A message was tried as often as it may be.
 pub fn given_up(cause: &str, tries: u32) -> String {
     let times = times(tries);
-    format!(
-        "Your message could not be answered: {cause}. It was tried {times} and is now given up."
-    )
+    format!("{UNANSWERED}: {cause}. It was tried {times} and is now given up.")
 }
 
 /// A turn ended in a failure that trying again would not mend.
 pub fn failed(why: &str) -> String {
-    format!("Your message could not be answered: {why}")
+    format!("{UNANSWERED}: {why}")
 }
 
 /// What a provider's failure is, as a sentence's end. What the provider itself said of it is for the
@@ -68,11 +85,10 @@ fn trouble(class: FailureClass) -> &'static str {
 pub fn provider_failed(class: FailureClass, tries: u32) -> String {
     let trouble = trouble(class);
     match tries {
-        0 | 1 => format!("Your message could not be answered: {trouble}."),
-        tries => format!(
-            "Your message could not be answered: {trouble}. It was tried {tries} times and is now \
-             given up."
-        ),
+        0 | 1 => format!("{UNANSWERED}: {trouble}."),
+        tries => {
+            format!("{UNANSWERED}: {trouble}. It was tried {tries} times and is now given up.")
+        }
     }
 }
 

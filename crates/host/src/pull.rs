@@ -329,6 +329,15 @@ impl Pull {
         notice: String,
     ) -> Result<(), PullError> {
         let session = message.session;
+        let task = self
+            .base
+            .store
+            .task_of_message(session, message.seq)
+            .await?;
+        let notice = match task {
+            Some(name) => notice::of_task(&notice, &name),
+            None => notice,
+        };
         let outgoing = Outgoing::notice(notice);
         let id = OutboundId::of_row(session, message.seq).notice();
         let told = outgoing

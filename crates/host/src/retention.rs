@@ -147,6 +147,8 @@ impl Retention {
         store.forget_dropped(dropped, ROWS_LIMIT).await?;
         let trace = self.before(lifetimes.trace);
         store.forget_trace(trace, ROWS_LIMIT).await?;
+        store.forget_runs(trace, ROWS_LIMIT).await?;
+        store.forget_tasks(trace, ROWS_LIMIT).await?;
         let approvals = self.before(lifetimes.approvals);
         store.forget_approvals(approvals, ROWS_LIMIT).await?;
         let requests = self.before(lifetimes.requests);

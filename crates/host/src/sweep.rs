@@ -19,7 +19,7 @@ use tracing::{error, warn};
 
 use crate::{
     base::Base, feed::Feed, live::Ending, report::report, retention::Retention,
-    sandboxes::Sandboxes, wake::Wake, wall::Wall,
+    sandboxes::Sandboxes, tasks::Tasks, wake::Wake, wall::Wall,
 };
 
 /// How often sandboxes are looked after that work: what they don't do is seen in time.
@@ -55,6 +55,7 @@ pub struct Sweep {
     sandboxes: Arc<Sandboxes>,
     retention: Retention,
     feed: Feed,
+    tasks: Tasks,
     wall: Wall,
     nudge: Arc<Notify>,
 }
@@ -65,7 +66,7 @@ impl Sweep {
         base: Base,
         lifecycle: Lifecycle,
         (wake, sandboxes, retention, feed): (Wake, Arc<Sandboxes>, Retention, Feed),
-        wall: Wall,
+        (wall, tasks): (Wall, Tasks),
         nudge: Arc<Notify>,
     ) -> Self {
         Self {
@@ -75,6 +76,7 @@ impl Sweep {
             sandboxes,
             retention,
             feed,
+            tasks,
             wall,
             nudge,
         }
@@ -133,7 +135,7 @@ impl Sweep {
         let (now, mono) = (self.base.now(), self.base.mono());
         let release = self.base.live.next_release(mono).unwrap_or(by);
         let known = by.min(release).saturating_duration_since(mono);
-        let due = match self.base.store.next_due_at(now).await {
+        let due = match self.next_due_at(now).await {
             // What has become due meanwhile is due at once.
             Ok(at) => at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default()),
             Err(failure) => {
@@ -144,10 +146,20 @@ impl Sweep {
         FALLBACK.min(known).min(due.unwrap_or(FALLBACK))
     }
 
+    /// When the next message or task becomes due.
+    async fn next_due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let message = self.base.store.next_due_at(now).await?;
+        let task = self.base.store.next_task_at(now).await?;
+        Ok(message.into_iter().chain(task).min())
+    }
+
     /// One sweep, over all sandboxes or only those that work; tells whether somebody waits for one.
     /// What fails for one session fails for it alone.
     async fn once(&self, all: bool) -> bool {
         let mut waiting = self.feed.retry();
+        if let Err(failure) = self.tasks.step().await {
+            error!(error = %report(&failure), "can't look for due tasks");
+        }
         waiting |= match self.wake_due().await {
             Ok(waiting) => waiting,
             Err(failure) => {

@@ -26,6 +26,7 @@ mod reloading;
 mod restarting;
 mod restarts;
 mod saying;
+mod scheduling;
 mod sending;
 mod showing;
 mod tools;

@@ -46,6 +46,7 @@ mod runner;
 mod said;
 mod schema;
 mod seq;
+mod task;
 pub mod way_out;
 mod wish;
 
@@ -62,6 +63,7 @@ pub use recover::Recovered;
 pub use requests::{AdminRequestRow, REPLY_LIMIT_BYTES, REQUEST_LIMIT_BYTES, Requests};
 pub use runner::{Emit, Finish, Handled, OutboxFile, RunnerSide, Trouble};
 pub use seq::Seq;
+pub use task::{TASK_SCRIPT_LIMIT, Task};
 pub use wish::{DestinationLine, Facts, Wish, WishReply};
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ impl RunnerSide {
     ///
     /// A message that waits for its next try holds back the later ones: order comes before speed.
     /// What waits for its provider is offered together again, as it was in the turn that failed.
-    /// One that was tried before is the only one of its turn that wakes.
+    /// One that was tried before is the only one of its turn that wakes, and so is a task, which has no
+    /// context either.
     /// Context is offered only together with a message after it that wakes, the newest of it.
     /// Commands to stop come before everything else, one to compact where it stands in the order.
     pub fn offer(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
@@ -147,7 +148,7 @@ impl RunnerSide {
     /// What came while a turn of this sandbox runs and can join it, oldest first, at most `limit`
     /// that wake; only [`Offer::rows`] and [`Offer::surplus`] are filled.
     ///
-    /// What was tried before is not offered, nor anything after it or after a command to compact:
+    /// What was tried before is not offered, nor a task, nor anything after it or after a command to compact:
     /// these wait for a turn of their own, and the order is kept.
     pub fn follow_ups(&mut self, limit: u32, now: Timestamp) -> Result<Offer, Error> {
         let inbound = self.inbound()?;
@@ -286,10 +287,16 @@ impl RunnerSide {
                 break;
             }
             // What was in a turn that died is tried alone, so that it can be found out which
-            // message it was, and the others don't share its fate.
-            let alone = candidate.row.triggers && candidate.row.tries > 0;
+            // message it was, and the others don't share its fate. A task is a turn by itself: whether
+            // there is one its script decides.
+            let is_task = matches!(candidate.row.payload, Inbound::Task(_));
+            let alone = candidate.row.triggers && (candidate.row.tries > 0 || is_task);
             if alone && (waking > 0 || look == Look::FollowUps) {
                 break;
+            }
+            if is_task {
+                // What was overheard waits for somebody who speaks.
+                found.clear();
             }
             waking += u32::from(candidate.row.triggers);
             found.push(candidate);

@@ -9,7 +9,7 @@ use anchorhold_core::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Seq;
+use crate::{Seq, Task};
 
 /// The longest time that an agent can give people for an answer.
 pub const ASK_LIMIT: Duration = Duration::from_hours(30 * 24);
@@ -23,6 +23,8 @@ pub enum Inbound {
     Note(Note),
     /// Somebody answered a question of the agent.
     Answer(Answer),
+    /// A task of the agent is due.
+    Task(Box<Task>),
     /// Somebody tells the agent-runner what to do; the agent does not see it.
     Control(Control),
 }
@@ -327,6 +329,7 @@ impl Inbound {
             Self::Chat(chat) => Encoded::new("chat", chat),
             Self::Note(note) => Encoded::new("note", note),
             Self::Answer(answer) => Encoded::new("answer", answer),
+            Self::Task(task) => Encoded::new("task", task),
             Self::Control(command) => Encoded::new(CONTROL, &ControlV1 { command: *command }),
         }
     }
@@ -336,6 +339,7 @@ impl Inbound {
             ("chat", 1) => Ok(Self::Chat(parse("chat", payload)?)),
             ("note", 1) => Ok(Self::Note(parse("note", payload)?)),
             ("answer", 1) => Ok(Self::Answer(parse("answer", payload)?)),
+            ("task", 1) => Ok(Self::Task(parse("task", payload)?)),
             (CONTROL, 1) => {
                 let ControlV1 { command } = parse(CONTROL, payload)?;
                 Ok(Self::Control(command))

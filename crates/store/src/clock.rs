@@ -41,6 +41,8 @@ const PLANS: &[&str] = &[
     "UPDATE approvals SET expires_at = MAX(?1, expires_at - ?2)
      WHERE status = 'pending' AND expires_at > ?1",
     "UPDATE pairings SET expires_at = MAX(?1, expires_at - ?2) WHERE expires_at > ?1",
+    // Its next time is one of a calendar.
+    "UPDATE tasks SET replan = 1 WHERE state = 'active' AND cron IS NOT NULL AND next_at > ?1",
     "UPDATE sessions SET tend_at = MAX(?1, tend_at - ?2) WHERE tend_at > ?1",
 ];
 

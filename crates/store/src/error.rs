@@ -7,7 +7,7 @@ use anchorhold_core::{
     address::Address,
     ids::{
         AgentGroupId, ChannelName, ChatId, ConversationId, FolderName, Handle, MessageId,
-        OutboundId, PlatformMessageId, QuestionId, SessionId, UserId, WiringId,
+        OutboundId, PlatformMessageId, QuestionId, SessionId, TaskId, UserId, WiringId,
     },
 };
 use sqlx::{error::ErrorKind, migrate::MigrateError};
@@ -258,6 +258,20 @@ operations! {
     TendSession { session: SessionId } = "could not look after session {session}";
     /// See [`crate::retention`]: what concerns no session.
     Forget {} = "could not forget what is old";
+    /// See [`crate::Store::add_task`].
+    AddTask { task: TaskId } = "could not add task {task}";
+    /// See [`crate::Store::task`].
+    Task { task: TaskId } = "could not read task {task}";
+    /// See [`crate::Store::save_task`].
+    SaveTask { task: TaskId } = "could not change task {task}";
+    /// See [`crate::Store::task_named`].
+    Tasks { group: AgentGroupId } = "could not read tasks of agent group {group}";
+    /// See [`crate::Store::due_tasks`].
+    DueTasks {} = "could not find tasks that are due";
+    /// See [`crate::Store::runs_over`].
+    RunsOver {} = "could not find runs of tasks that are over";
+    /// See [`crate::Store::settle_run`].
+    SettleRun { task: TaskId } = "could not put the end of a run of task {task} on record";
     /// See [`crate::Store::due_sessions`].
     DueSessions {} = "could not find sessions that are due";
     /// See [`crate::Store::next_due_at`].

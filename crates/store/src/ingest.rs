@@ -24,6 +24,7 @@ use crate::{
     ingest::numbers::Numbers,
     rows::{Fields, text_enum},
     store::{Durability, begin},
+    tasks::runs::NewRun,
     trace::{self, About, Event, Receipt},
 };
 
@@ -149,6 +150,8 @@ pub enum Entry {
     Event(EventRecord),
     /// Messages by themselves.
     Messages(Vec<NewMessage>),
+    /// The run of a task, with its message.
+    Run(Box<NewRun>),
 }
 
 impl Entry {
@@ -157,6 +160,7 @@ impl Entry {
         match self {
             Self::Event(event) => &event.messages,
             Self::Messages(messages) => messages,
+            Self::Run(run) => std::slice::from_ref(&run.message),
         }
     }
 
@@ -171,6 +175,7 @@ impl Entry {
         match self {
             Self::Event(event) => event.messages,
             Self::Messages(messages) => messages,
+            Self::Run(run) => vec![run.message],
         }
     }
 }
@@ -180,7 +185,7 @@ impl Entry {
 pub enum Entered {
     /// It is durable: what is known of its messages, in their order.
     Now(Vec<Tracked>),
-    /// The event was recorded before, and nothing has changed.
+    /// The event was recorded before, or the run claimed, and nothing has changed.
     Duplicate,
     /// Others have got higher numbers than one that was reserved, and nothing has changed: order
     /// comes first, so another number has to be reserved.

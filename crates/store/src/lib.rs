@@ -32,7 +32,7 @@
 //! **Start at** [`Store`], then [`ingest`] (a message comes in), [`journal`]
 //! (it goes on to its session's file), [`work`] (who is due), [`pull`]
 //! (answers come out), [`deliveries`] and [`attempts`] (answers go to the platform),
-//! [`ends`] (those that did not arrive), [`requests_out`] (what left by the other way); for administration [`views`] (what there is), [`approvals`]
+//! [`ends`] (those that did not arrive), [`tasks`] (what is done at times), [`requests_out`] (what left by the other way); for administration [`views`] (what there is), [`approvals`]
 //! (what is asked for) and [`undo`] (what is deleted).
 #![warn(missing_docs)]
 
@@ -66,6 +66,7 @@ pub mod requests_out;
 pub mod retention;
 pub mod sessions;
 pub mod status;
+pub mod tasks;
 pub mod trace;
 pub mod undo;
 pub mod views;

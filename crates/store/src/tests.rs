@@ -23,6 +23,7 @@ use crate::{
     requests_out, retention,
     rows::chat_kind_text,
     sessions, status,
+    tasks::{self, TaskState, runs::RunOutcome},
     tests::fixture::{Place, address, at, delivery, event, message, wiring},
     trace,
     views::View,
@@ -75,6 +76,11 @@ async fn full() -> Place {
          SELECT 'q', session_id, id, 'T', '[]', 'open', 0, 9 FROM deliveries",
         "INSERT INTO approvals (id, action, action_hash, subject, payload, title, options, status, created_at, expires_at)
          VALUES ('a', 'x', 'h', 's', '{}', 'T', '[]', 'pending', 0, 9)",
+        "INSERT INTO tasks (id, agent_group_id, name, prompt, cron, zone, conversation_id, apart, state, next_at, created_at)
+         SELECT '01890a5d-ac96-774b-bcce-b302099a8057', g.id, 'report', 'secret', '0 9 * * *', 'UTC', c.id, 1, 'active', 9, 0
+         FROM agent_groups g, conversations c WHERE g.folder = 'g1' AND c.chat = 'chat'",
+        "INSERT INTO task_runs (task_id, number, session_id, seq, due_at, missed, began_at)
+         SELECT t.id, 1, s.id, 2, 1, 0, 1 FROM tasks t, sessions s",
     ] {
         place.sql(sql).await.unwrap();
     }
@@ -170,6 +176,14 @@ fn work_sets() -> Vec<ClosedSet> {
         ("roles SET managed_by = ?", managed()),
         ("members SET managed_by = ?", managed()),
         ("destinations SET managed_by = ?", managed()),
+        (
+            "tasks SET state = ?, ended_at = CASE ? WHEN 'ended' THEN 1 END",
+            all(TaskState::ALL, TaskState::as_str),
+        ),
+        (
+            "task_runs SET ended_at = 1, outcome = ?",
+            all(RunOutcome::ALL, RunOutcome::as_str),
+        ),
         (
             "audit SET ruling = ?",
             all(AuditRuling::ALL, AuditRuling::as_str),
@@ -334,6 +348,18 @@ const HOT: &[&str] = &[
     sessions::SESSIONS,
     sessions::WAKE,
     status::COUNTS,
+    tasks::LIVE,
+    tasks::NAMED,
+    tasks::NAMES,
+    tasks::runs::CLAIM,
+    tasks::runs::DUE,
+    tasks::runs::FORGET_RUNS,
+    tasks::runs::FORGET_TASKS,
+    tasks::runs::NEXT,
+    tasks::runs::OF_MESSAGE,
+    tasks::runs::OF_TASK,
+    tasks::runs::OVER,
+    tasks::runs::TO_REPLAN,
     trace::FORGET,
     trace::find::BY_ID,
     trace::find::BY_OUTBOUND,

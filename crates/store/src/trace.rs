@@ -11,6 +11,7 @@ pub mod story;
 use anchorhold_core::{
     ids::{
         AgentGroupId, ChannelName, ChatId, OutboundId, PlatformMessageId, QuestionId, SessionId,
+        TaskId,
     },
     sandbox::{ExitStatus, Generation},
 };
@@ -164,6 +165,17 @@ pub enum Event {
         /// What was refused of it.
         refused: Vec<i64>,
     },
+    /// A task was due, and the message is a run of it.
+    Fired {
+        /// Which task.
+        task: TaskId,
+        /// Which run.
+        number: u32,
+        /// When it was due.
+        due_at: Timestamp,
+        /// So many more runs were due by then.
+        missed: u32,
+    },
     /// Another try of a message was planned.
     Retry {
         /// How often it was tried by then.
@@ -229,6 +241,7 @@ impl Event {
             Self::NotStarted { .. } => "not_started",
             Self::Ended { .. } => "ended",
             Self::Pulled { .. } => "pulled",
+            Self::Fired { .. } => "fired",
             Self::Retry { .. } => "retry",
             Self::Waits { .. } => "waits",
             Self::PutOff { .. } => "put_off",
@@ -271,6 +284,7 @@ impl Event {
             Self::Held { .. }
             | Self::Released { .. }
             | Self::Starting { .. }
+            | Self::Fired { .. }
             | Self::TakenOver { .. }
             | Self::SentAgain
             | Self::Host { .. }

@@ -50,6 +50,8 @@ text_enum! {
         /// Requests through the ways out, the latest first; those that were answered only under
         /// [`Filter::all`].
         Requests = "requests",
+        /// Tasks, by agent, the next due first; those that have ended only under [`Filter::all`].
+        Tasks = "tasks",
     }
 }
 

@@ -6,7 +6,7 @@ mod commands;
 
 use std::{collections::BTreeMap, future, time::Duration};
 
-use anchorhold_sessiondb::{About, Chat, Inbound, Seq};
+use anchorhold_sessiondb::{About, Chat, Inbound, Seq, Task};
 use async_trait::async_trait;
 
 use crate::{
@@ -55,6 +55,12 @@ impl AgentProvider for Offline {
             match &message.payload {
                 Inbound::Chat(chat) => {
                     answer(chat, overheard, &io, (&mut mind, &mut draft)).await?;
+                }
+                Inbound::Task(task) => {
+                    draft.say(&heard_of_task(task));
+                    for command in limited(&task.prompt) {
+                        act(command, &io, (&mut mind, &mut draft)).await?;
+                    }
                 }
                 told @ (Inbound::Note(_) | Inbound::Answer(_) | Inbound::Control(_)) => {
                     draft.say(&heard_of(told));
@@ -181,9 +187,27 @@ fn heard_of(payload: &Inbound) -> String {
             let (question, text) = (answer.question_seq, &answer.text);
             format!("answer to question #{question}: {text}")
         }
+        Inbound::Task(task) => heard_of_task(task),
         // The loop follows these itself.
         Inbound::Control(_) => String::new(),
     }
+}
+
+fn heard_of_task(task: &Task) -> String {
+    let (name, run, prompt) = (&task.name, task.run, quoted(&task.prompt));
+    let missed = match task.missed {
+        0 => String::new(),
+        missed => format!(" (missed before: {missed})"),
+    };
+    let found = task.found.as_deref();
+    let found = found.map_or_else(String::new, |found| format!(" (found: {})", quoted(found)));
+    format!("task {name}, run {run}: {prompt}{missed}{found}")
+}
+
+fn limited(text: &str) -> Vec<Command<'_>> {
+    let mut commands = parse(text);
+    commands.truncate(COMMANDS_LIMIT);
+    commands
 }
 
 fn quoted(text: &str) -> String {

@@ -60,10 +60,41 @@ pub(super) async fn call(
         let what = format!("timeout_s is not from 1 to {}", TIMEOUT_LIMIT.as_secs());
         return Err(ToolError::Value { tool: TOOL, what });
     }
+    let ran = run(tools, io, &arguments.cmd, limit).await?;
+    Ok(ran.output.text(&ending(ran.status, limit)))
+}
+
+/// What a command line came to.
+pub(super) struct Ran {
+    output: Output,
+    /// How it ended; `None` where its time was up.
+    status: Option<ExitStatus>,
+}
+
+impl Ran {
+    /// All that it wrote, if it has ended well and that is all; else why not.
+    pub(super) fn whole(self, limit: Duration) -> Result<String, String> {
+        if self.status.is_none_or(|status| !status.success()) {
+            return Err(ending(self.status, limit));
+        }
+        if self.output.cut_bytes > 0 {
+            return Err(format!("it wrote more than {OUTPUT_LIMIT_BYTES} bytes"));
+        }
+        Ok(String::from_utf8_lossy(&self.output.kept).into_owned())
+    }
+}
+
+/// Runs a command line for at most `limit`.
+pub(super) async fn run(
+    tools: &Tools,
+    io: &TurnIo,
+    cmd: &str,
+    limit: Duration,
+) -> Result<Ran, ToolError> {
     io.progress(Some(limit));
     let failed = |doing| move |source| ToolError::Shell { doing, source };
     let _awaited = tools.children.awaited();
-    let (mut child, pipe) = spawn(tools, &arguments.cmd).map_err(failed("start the shell"))?;
+    let (mut child, pipe) = spawn(tools, cmd).map_err(failed("start the shell"))?;
     let group = Group::of(&child);
     let mut output = Output::default();
     let ended = timeout(limit, async {
@@ -88,7 +119,7 @@ pub(super) async fn call(
     output
         .read_now(&pipe, PIPE_READS_LIMIT)
         .map_err(failed("read the output"))?;
-    Ok(output.text(&ending(status, limit)))
+    Ok(Ran { output, status })
 }
 
 /// A command's process group; dropping it kills the group.

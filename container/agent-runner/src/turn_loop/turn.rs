@@ -1,10 +1,12 @@
 //! One turn, or one compaction, from claim to end, and what can come in between.
 
+mod script;
+
 use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc};
 
 use anchorhold_core::turn_failure::{InTurn, Mended, in_turn};
 use anchorhold_sessiondb::{
-    self as sessiondb, Emit, Finish, Handled, InboundRow, Offer, Seq, Settings, Trouble,
+    self as sessiondb, Emit, Finish, Handled, Inbound, InboundRow, Offer, Seq, Settings, Trouble,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -45,8 +47,9 @@ impl Taken {
     fn of(rows: Vec<InboundRow>, surplus: Vec<Seq>, limit: Option<u32>) -> Self {
         let waking = || rows.iter().filter(|row| row.triggers);
         let count = u32::try_from(waking().count()).unwrap_or(u32::MAX);
-        // What is tried alone stays alone: nothing shall share its fate.
-        let alone = waking().any(|row| row.tries > 0);
+        // What is tried alone stays alone: nothing shall share its fate. A task is a turn by itself.
+        let is_task = |row: &InboundRow| matches!(row.payload, Inbound::Task(_));
+        let alone = waking().any(|row| row.tries > 0 || is_task(row));
         let room = match limit {
             Some(limit) if !alone => limit.saturating_sub(count),
             Some(_) | None => 0,
@@ -142,6 +145,10 @@ impl TurnLoop {
         let span = span(&taken);
         tracing::info!(parent: &span, messages = taken.seqs.len(), "turn begins");
         async {
+            if let Some(shut) = Box::pin(self.gate(&mut taken, &settings, stop)).await {
+                self.finish(&shut).await?;
+                return Ok(Step::Worked);
+            }
             let tries = self.try_turn((&*provider, settings), state, &mut taken, stop);
             let (watched, mending) = Box::pin(tries).await;
             self.end(watched, mending, taken).await

@@ -9,6 +9,7 @@ use super::{
         SENDERS, SESSION, UPDATE, USER, choice, clearable, field, flag, line, named, number,
         platform, read, text, write,
     },
+    tasks::TASKS,
 };
 
 /// Everything that can be administered.
@@ -31,6 +32,7 @@ pub static CATALOG: &[Resource] = &[
     REQUESTS,
     CHANNELS,
     TRACE,
+    TASKS,
     PAIR,
 ];
 

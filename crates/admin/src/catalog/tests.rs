@@ -64,7 +64,7 @@ fn what_stands_by_its_place_stands_first_and_is_needed() {
 #[test]
 fn rules_and_agents_name_fields_that_are_there() {
     for (command, verb) in commands() {
-        if let Agents::Group(field) = verb.agents {
+        if let Agents::Group(field) | Agents::Own(field) = verb.agents {
             let field = verb.field(field).expect(&command);
             assert_eq!(field.kind, Kind::Name, "{command}");
         }
@@ -168,6 +168,18 @@ fn what_agents_may_ask_for_is_this_and_no_more() {
         ]
     );
     assert_eq!(
+        open_to(|agents| matches!(agents, Agents::Own(_))),
+        [
+            "tasks list",
+            "tasks show",
+            "tasks add",
+            "tasks update",
+            "tasks pause",
+            "tasks resume",
+            "tasks cancel",
+        ]
+    );
+    assert_eq!(
         open_to(|agents| agents == Agents::Never),
         [
             "approvals approve",
@@ -177,12 +189,15 @@ fn what_agents_may_ask_for_is_this_and_no_more() {
             "deadletters show",
             "deadletters retry",
             "deadletters discard",
+            "tasks run-now",
             "pair"
         ]
     );
     for (command, verb) in commands() {
         for field in verb.fields {
-            assert_eq!(field.host_only, field.name == "admin-scope", "{command}");
+            let place = ["channel", "conversation", "thread"].contains(&field.name);
+            let people = field.name == "admin-scope" || (command == "tasks add" && place);
+            assert_eq!(field.host_only, people, "{command}");
         }
     }
 }

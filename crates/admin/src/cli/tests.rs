@@ -46,7 +46,8 @@ fn agents_do_not_see_what_only_people_may_do() {
             "deadletters list",
             "deadletters show",
             "deadletters retry",
-            "deadletters discard"
+            "deadletters discard",
+            "tasks run-now"
         ]
     );
     assert!(program(Audience::People).find_subcommand("pair").is_some());

@@ -75,6 +75,10 @@ fn every_command() -> Vec<Request> {
 fn a_disabled_scope_forbids_everything() {
     // 1
     for request in every_command() {
+        let (_, verb) = request.find().unwrap();
+        if matches!(verb.agents, Agents::Own(_)) {
+            continue;
+        }
         let why = "agents of this group may not administer anything";
         assert_eq!(
             outcome(AdminScope::Disabled, &request),
@@ -290,7 +294,9 @@ fn a_global_scope_reaches_all_groups_and_fills_nothing_in() {
     for request in every_command() {
         let passed = matches!(outcome(Global, &request), Outcome::Passes(_));
         let (_, verb) = request.find().unwrap();
-        let people = verb.agents == Agents::Never || request.args.contains_key("admin-scope");
+        let named = request.args.keys();
+        let mut named = named.filter_map(|name| verb.field(name));
+        let people = verb.agents == Agents::Never || named.any(|field| field.host_only);
         assert_eq!(passed, !people, "{request:?}");
     }
 }
@@ -303,7 +309,7 @@ fn a_list_or_a_look_that_passes_names_the_own_group() {
         let Ok(checked) = agent_scope(AdminScope::Group, &own(), &asked) else {
             continue;
         };
-        let Agents::Group(field) = checked.agents() else {
+        let (Agents::Group(field) | Agents::Own(field)) = checked.agents() else {
             panic!("{checked:?}");
         };
         assert_eq!(checked.text(field), Some(OWN), "{checked:?}");
@@ -329,15 +335,29 @@ fn every_verb_is_refused_or_bound_in_the_group_scope() {
                 (Agents::Never | Agents::Global, outcome) => {
                     assert_eq!(outcome.unwrap_err().code(), FailCode::Forbidden);
                 }
-                (Agents::Group(field), Ok(checked)) => {
+                (Agents::Group(field) | Agents::Own(field), Ok(checked)) => {
                     assert_eq!(checked.text(field), Some(OWN));
                 }
-                (Agents::Group(_), Err(refusal)) => {
+                (Agents::Group(_) | Agents::Own(_), Err(refusal)) => {
                     let lacks = matches!(refusal, Refusal::Usage(Usage::Missing { .. }));
                     assert!(lacks, "{refusal}");
                 }
             }
         }
+    }
+}
+
+/// The tasks of an agent are its own, and those of others are not, whatever its scope.
+#[test]
+fn what_is_an_agents_own_is_open_in_every_scope_and_bound_in_each() {
+    for scope in [AdminScope::Disabled, AdminScope::Group, AdminScope::Global] {
+        let list = agent_scope(scope, &own(), &request("tasks list", &[])).unwrap();
+        assert_eq!(list.text("group"), Some(OWN), "{scope:?}");
+        let foreign = request("tasks list", &[("group", "another")]);
+        let refusal = agent_scope(scope, &own(), &foreign).unwrap_err();
+        assert!(matches!(refusal, Refusal::OtherGroup { .. }), "{scope:?}");
+        let people = agent_scope(scope, &own(), &request("tasks run-now", &[("id", "x")]));
+        assert_eq!(people.unwrap_err().code(), FailCode::Forbidden, "{scope:?}");
     }
 }
 

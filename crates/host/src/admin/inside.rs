@@ -223,10 +223,7 @@ impl Desk {
         if row.closed_at.is_some() {
             return Ok(Looked::Empty);
         }
-        let caller = Caller::Agent {
-            group: row.session.key.agent_group,
-            session,
-        };
+        let group = row.session.key.agent_group;
         let last = self.feed.on_file(session, HostSide::last_reply).await?;
         let (files, cursor) = (self.base.files(session), row.replied.max(last));
         let open = blocking(move || files.requests_after(cursor, AT_A_TIME)).await??;
@@ -237,6 +234,11 @@ impl Desk {
                 return Ok(Looked::Empty);
             }
             let reply = if self.may_ask(session) {
+                let caller = Caller::Agent {
+                    group,
+                    session,
+                    request: request.id,
+                };
                 Box::pin(self.answer(caller, &request)).await
             } else {
                 too_much = true;

@@ -56,6 +56,7 @@ use crate::{
     settle::Settle,
     supervise::supervise,
     sweep::Sweep,
+    tasks::Tasks,
     typing::Typing,
     wake::Wake,
     wall::Wall,
@@ -273,7 +274,7 @@ impl Graph {
         let lifecycle = Lifecycle::start(numbers, parts);
         let wake = Wake::new(base.clone(), lifecycle.clone());
         let (below, files) = ((&lifecycle, &sandboxes), (&journal, &feed));
-        let (ingest, admin, ends) = way_in(&base, &registry, (&deliver, &wake), below, files);
+        let (ingest, beside) = way_in(&base, &registry, (&deliver, &wake), below, files);
         let graph = Self {
             liveness: Liveness::new(base.clone(), registry.clone(), deliver.clone()),
             base,
@@ -295,14 +296,14 @@ impl Graph {
             graph.start_channel(name, instance);
         }
         graph.deliver.settle_interrupted().await?;
-        graph.start_stages((wake, wall), (admin, ends), (listener, rings));
+        graph.start_stages((wake, wall), beside, (listener, rings));
         Ok(graph)
     }
 
     fn start_stages(
         &self,
         (wake, wall): (Wake, Wall),
-        (admin, ends): (Admin, Ends),
+        (admin, ends, tasks): (Admin, Ends, Tasks),
         (listener, rings): (UnixListener, Rings),
     ) {
         let retention = Retention::new(
@@ -317,7 +318,7 @@ impl Graph {
             self.base.clone(),
             self.lifecycle.clone(),
             parts,
-            wall,
+            (wall, tasks),
             Arc::clone(&self.sweep_nudge),
         );
         let control = Control {
@@ -457,7 +458,7 @@ fn way_in(
     (deliver, wake): (&Deliver, &Wake),
     (lifecycle, sandboxes): (&Lifecycle, &Arc<Sandboxes>),
     (journal, feed): (&Journal, &Feed),
-) -> (Arc<Ingest>, Admin, Ends) {
+) -> (Arc<Ingest>, (Admin, Ends, Tasks)) {
     let agents = Agents::new(base.clone(), journal.clone(), wake.clone());
     registry.connect_agents(agents.instance());
     let sessions = Sessions::new(
@@ -490,5 +491,7 @@ fn way_in(
         deliver: deliver.clone(),
     };
     let admin = Admin::new(base.clone(), registry.clone(), hands);
-    (ingest, admin, ends)
+    let (journal, wake) = (journal.clone(), wake.clone());
+    let tasks = Tasks::new(base.clone(), journal, wake, deliver.clone());
+    (ingest, (admin, ends, tasks))
 }

@@ -62,7 +62,9 @@ impl Pull {
         let kind = class.as_str();
         info!(%session, seq, kind, failures, %next_at, "message waits for its provider");
         // What is context, or has ended, waits for nothing on record.
-        if tell && message.status == MessageStatus::Pending {
+        let task = self.base.store.task_of_message(session, seq).await?;
+        // Nor does anybody sit and wait for a task.
+        if tell && message.status == MessageStatus::Pending && task.is_none() {
             let id = OutboundId::of_row(session, seq).waiting();
             let text = notice::waits_for_provider(class);
             self.say_as(id, message, text).await?;

@@ -29,7 +29,8 @@ fn attributed(inside: &mut Inside) -> Vec<String> {
     let rows = inside.offer().into_iter();
     let lines = rows.map(|row| match row.payload {
         Inbound::Chat(chat) => format!("{}: {}", chat.sender, chat.text),
-        other @ (Inbound::Note(_) | Inbound::Answer(_) | Inbound::Control(_)) => {
+        other
+        @ (Inbound::Note(_) | Inbound::Answer(_) | Inbound::Task(_) | Inbound::Control(_)) => {
             format!("{other:?}")
         }
     });

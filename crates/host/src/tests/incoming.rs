@@ -170,7 +170,10 @@ async fn an_edit_and_a_reaction_say_what_they_are_about() {
         .iter()
         .map(|row| match &row.payload {
             Inbound::Chat(chat) => (row.triggers, chat.about),
-            other @ (Inbound::Note(_) | Inbound::Answer(_) | Inbound::Control(_)) => {
+            other @ (Inbound::Note(_)
+            | Inbound::Answer(_)
+            | Inbound::Task(_)
+            | Inbound::Control(_)) => {
                 panic!("{other:?}")
             }
         })

@@ -188,6 +188,9 @@ fn text(row: &InboundRow) -> String {
         Inbound::Chat(chat) => chat.text.clone(),
         Inbound::Note(note) => format!("note: {}", note.text),
         Inbound::Answer(answer) => format!("answer: {}", answer.text),
+        Inbound::Task(task) => {
+            format!("task {} run {} missed {}", task.name, task.run, task.missed)
+        }
         Inbound::Control(control) => format!("control: {control:?}"),
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod administration;
 pub(crate) mod asking;
+pub(crate) mod at_times;
 pub(crate) mod backups;
 pub(crate) mod deaths;
 mod forge;
@@ -75,6 +76,12 @@ macro_rules! all_cases {
                 an_approved_restart_is_told_to_the_fresh_sandbox,
                 a_flood_of_requests_harms_nobody,
                 an_approved_restart_outlives_the_host,
+            },
+            at_times::{
+                every_tool_for_tasks_goes_the_whole_way,
+                defect_34_an_agent_is_told_what_its_task_can_not_be,
+                a_script_decides_whether_the_agent_is_woken,
+                a_task_that_is_due_while_no_host_runs_is_done_once,
             },
             administration::{
                 commands_do_what_they_say_and_tell_how_it_went,

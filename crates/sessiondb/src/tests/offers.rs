@@ -1,7 +1,7 @@
 //! What is offered to a turn, to a running turn, and what never is.
 
 use super::*;
-use crate::{Answer, Control, HandledState, Note, Offer};
+use crate::{Answer, Control, HandledState, Note, Offer, Task};
 
 const STOP: Inbound = Inbound::Control(Control::Stop);
 const COMPACT: Inbound = Inbound::Control(Control::Compact);
@@ -236,4 +236,37 @@ fn a_compaction_waits_for_what_was_said_before_it_and_holds_back_what_was_said_a
         (offer.rows.last().map(|row| row.seq), offer.compact),
         (Some(after), None)
     );
+}
+
+/// A run that joined others would share their fate and their answers; its script could not say no.
+#[test]
+fn a_task_is_a_turn_by_itself() {
+    let bench = Bench::new();
+    let first = bench.say("m1", "hello");
+    let aside = bench.overhear("c1", "aside", at(1_000));
+    let due = bench.tell("t1", &task(), None);
+    let last = bench.say("m2", "and?");
+    let mut runner = bench.runner(1);
+    assert_eq!(seqs(&runner.offer(20, at(2_000)).unwrap()), [first]);
+    runner.claim(&[first], at(2_000)).unwrap();
+    assert_eq!(seqs(&runner.follow_ups(20, at(2_000)).unwrap()), []);
+    runner.finish(&answers(&[first]), at(2_000)).unwrap();
+    assert_eq!(seqs(&runner.offer(20, at(2_000)).unwrap()), [due]);
+    runner.finish(&answers(&[due]), at(2_000)).unwrap();
+    assert_eq!(seqs(&runner.offer(20, at(2_000)).unwrap()), [aside, last]);
+}
+
+fn task() -> Inbound {
+    Inbound::Task(Box::new(Task {
+        id: "1".to_owned(),
+        name: "report".to_owned(),
+        run: 1,
+        prompt: "write".to_owned(),
+        script: None,
+        due_at: at(5),
+        zone: "UTC".to_owned(),
+        offset_s: 0,
+        missed: 0,
+        found: None,
+    }))
 }

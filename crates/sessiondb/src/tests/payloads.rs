@@ -1,7 +1,7 @@
 //! Every kind there and back, and what is refused.
 
 use super::*;
-use crate::{Answer, Control, Note, Undecodable, payload::Encoded};
+use crate::{Answer, Control, Note, Task, Undecodable, payload::Encoded};
 
 fn ask(title: &str, options: &[&str], expires_ms: Option<u64>) -> Outbound {
     Outbound::Ask {
@@ -25,6 +25,21 @@ fn answer() -> Answer {
     }
 }
 
+fn task() -> Task {
+    Task {
+        id: "7".to_owned(),
+        name: "secret".to_owned(),
+        run: 2,
+        prompt: "secret".to_owned(),
+        script: Some("secret".to_owned()),
+        due_at: at(5),
+        zone: "Europe/Berlin".to_owned(),
+        offset_s: 3600,
+        missed: 3,
+        found: None,
+    }
+}
+
 #[test]
 fn what_the_host_says_comes_back_as_it_was() {
     let note = Note {
@@ -35,6 +50,10 @@ fn what_the_host_says_comes_back_as_it_was() {
         (
             Inbound::Answer(answer()),
             r#"{"question_seq":3,"title":"secret","option":1,"text":"secret","channel":"cli","sender":"u1","sender_name":"secret","answered_at":"1970-01-01T00:00:00.005Z"}"#,
+        ),
+        (
+            Inbound::Task(Box::new(task())),
+            r#"{"id":"7","name":"secret","run":2,"prompt":"secret","script":"secret","due_at":"1970-01-01T00:00:00.005Z","zone":"Europe/Berlin","offset_s":3600,"missed":3}"#,
         ),
         (Inbound::Control(Control::Stop), r#"{"command":"stop"}"#),
         (

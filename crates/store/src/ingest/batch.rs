@@ -21,6 +21,7 @@ use crate::{
         numbers::{Moved, Numbers},
     },
     rows::{Fields, to_json},
+    tasks::runs,
     trace,
 };
 
@@ -126,7 +127,12 @@ pub(super) async fn enter(
     }
     let (first, entries) = entries.split_at(usize::from(late));
     let mut entered: Vec<Entered> = first.iter().map(|_late| Entered::Late).collect();
-    let fresh = insert_events(conn, entries).await?;
+    let mut fresh = insert_events(conn, entries).await?;
+    for (entry, fresh) in entries.iter().zip(&mut fresh) {
+        if let Entry::Run(run) = entry {
+            *fresh = runs::claim(conn, run).await?;
+        }
+    }
     let news = || entries.iter().zip(&fresh).filter(|(_, fresh)| **fresh);
     let mut numbered = Vec::new();
     for message in news().flat_map(|(entry, _)| entry.messages()) {
@@ -138,7 +144,7 @@ pub(super) async fn enter(
     }
     let events = news().filter_map(|(entry, _)| match entry {
         Entry::Event(event) => Some(event),
-        Entry::Messages(_) => None,
+        Entry::Messages(_) | Entry::Run(_) => None,
     });
     let events: Vec<&EventRecord> = events.collect();
     let mut tracked = track(conn, numbers, (&events, &numbered))
@@ -151,6 +157,13 @@ pub(super) async fn enter(
             Entered::Duplicate
         }
     }));
+    for (entry, entered) in entries.iter().zip(entered.iter().skip(usize::from(late))) {
+        if let (Entry::Run(run), Entered::Now(tracked)) = (entry, entered) {
+            for tracked in tracked {
+                runs::begin_run(conn, run, tracked.seq).await?;
+            }
+        }
+    }
     Ok(entered)
 }
 

@@ -395,6 +395,8 @@ async fn defect_51_every_table_has_a_lifetime() {
         "subscriptions",
         "trace",
         "requests_out",
+        "tasks",
+        "task_runs",
     ];
     const BOUNDED_BY_NUMBER: &[&str] = &["audit", "undo"];
     // One row a channel instance, or one in all.

@@ -29,6 +29,7 @@ impl View {
             Self::Undo => &UNDO,
             Self::Deadletters => &DEADLETTERS,
             Self::Requests => &REQUESTS,
+            Self::Tasks => &TASKS,
         }
     }
 }
@@ -365,4 +366,40 @@ const REQUESTS: Listing = Listing {
      WHERE (?1 IS NULL OR r.id = CAST(?1 AS INTEGER)) AND (?2 IS NULL OR r.agent_group_id = ?2)
          AND ?3 IS NULL AND ?4 IS NULL AND (?5 OR r.outcome <> 'answered')
      ORDER BY r.id DESC LIMIT ?6"#,
+};
+
+const TASKS: Listing = Listing {
+    columns: &[
+        "id",
+        "group",
+        "name",
+        "state",
+        "next_at",
+        "once_at",
+        "cron",
+        "zone",
+        "channel",
+        "chat",
+        "thread",
+        "runs_in",
+        "gated",
+        "runs",
+        "running",
+        "failures",
+        "last",
+        "last_why",
+        "why",
+        "created_at",
+    ],
+    sql: r#"SELECT t.id, g.folder AS "group", t.name, t.state, t.next_at, t.once_at, t.cron, t.zone,
+         c.channel, c.chat, t.thread, iif(t.apart, 'its own', 'conversation') AS runs_in,
+         t.script IS NOT NULL AS gated, t.runs, t.running, t.failures,
+         coalesce(r.outcome, iif(r.number IS NULL, NULL, 'running')) AS last, r.why AS last_why,
+         t.why, t.created_at
+     FROM tasks t JOIN agent_groups g ON g.id = t.agent_group_id
+     JOIN conversations c ON c.id = t.conversation_id
+     LEFT JOIN task_runs r ON r.task_id = t.id AND r.number = t.runs
+     WHERE (?1 IS NULL OR t.id = ?1 OR t.name = ?1) AND (?2 IS NULL OR t.agent_group_id = ?2)
+         AND (?3 IS NULL OR c.channel = ?3) AND ?4 IS NULL AND (?5 OR t.state <> 'ended')
+     ORDER BY g.folder, t.next_at IS NULL, t.next_at, t.id LIMIT ?6"#,
 };

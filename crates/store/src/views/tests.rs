@@ -86,6 +86,10 @@ async fn full() -> Place {
     store.settle_unattempted(out, &dead, at(2)).await.unwrap();
     let request = request_out(session);
     store.add_requests_out(&[request]).await.unwrap();
+    let task = "INSERT INTO tasks (id, agent_group_id, name, prompt, cron, zone, conversation_id, apart, state, next_at, created_at)
+         SELECT '01890a5d-ac96-774b-bcce-b302099a8057', g.id, 'report', 'secret', '0 9 * * *', 'UTC', c.id, 1, 'active', 9, 0
+         FROM agent_groups g, conversations c WHERE g.folder = 'g1' AND c.chat = 'chat'";
+    place.sql(task).await.unwrap();
     place
 }
 

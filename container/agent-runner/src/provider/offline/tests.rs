@@ -348,7 +348,7 @@ async fn tool_errors_are_answers() {
         ("!tool", "write: !tool NAME JSON"),
         (
             "!tool nope {}",
-            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_message, send_to_agent, send_file, send_card, edit_message, add_reaction, ask_user_question, ask_question, list_destinations, memory_search, status",
+            "error: there is no such tool; there are bash, read, write, edit, glob, grep, web_fetch, send_message, send_to_agent, send_file, send_card, edit_message, add_reaction, ask_user_question, ask_question, list_destinations, memory_search, status, schedule_task, list_tasks, update_task, pause_task, resume_task, cancel_task",
         ),
         (
             "!tool bash",

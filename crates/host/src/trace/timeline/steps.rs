@@ -2,7 +2,7 @@
 
 use anchorhold_core::{
     entity::{DeliveryStatus, MessageStatus},
-    ids::AgentGroupId,
+    ids::{AgentGroupId, TaskId},
     sandbox::{ExitStatus, Generation},
 };
 use anchorhold_store::{
@@ -116,6 +116,7 @@ impl Gathered<'_> {
             | Event::NotStarted { .. }
             | Event::Ended { .. }
             | Event::Pulled { .. }
+            | Event::Fired { .. }
             | Event::Retry { .. }
             | Event::Waits { .. }
             | Event::PutOff { .. }
@@ -274,16 +275,15 @@ fn of_session(happened: &Happened, seq: i64) -> Option<Step> {
             said,
             refused,
             ..
+        } => step(at, "pulled", pulled(*generation, said.len(), refused.len())),
+        Event::Fired {
+            task,
+            number,
+            due_at,
+            missed,
         } => {
-            let count = said.len();
-            let refused = match refused.len() {
-                0 => String::new(),
-                refused => format!(", {refused} refused"),
-            };
-            let what = format!(
-                "what sandbox {generation} had to say was taken over: {count} said{refused}"
-            );
-            step(at, "pulled", what)
+            let what = fired(*task, *number, *due_at, *missed);
+            step(at, "task", what)
         }
         Event::Retry {
             tries,
@@ -312,6 +312,23 @@ fn of_session(happened: &Happened, seq: i64) -> Option<Step> {
     })
 }
 
+fn pulled(generation: Generation, said: usize, refused: usize) -> String {
+    let refused = match refused {
+        0 => String::new(),
+        refused => format!(", {refused} refused"),
+    };
+    format!("what sandbox {generation} had to say was taken over: {said} said{refused}")
+}
+
+fn fired(task: TaskId, number: u32, due_at: Timestamp, missed: u32) -> String {
+    let missed = match missed {
+        0 => String::new(),
+        missed => format!(", for {missed} that were missed, too"),
+    };
+    let due = moment(due_at);
+    format!("run {number} of the task {task}, due at {due}{missed}")
+}
+
 fn ended_sandbox(generation: Generation, status: ExitStatus, held: bool) -> String {
     let held = if held {
         " with the message in its hands"
@@ -338,6 +355,7 @@ fn of_delivery(happened: &Happened) -> Option<Step> {
         | Event::NotStarted { .. }
         | Event::Ended { .. }
         | Event::Pulled { .. }
+        | Event::Fired { .. }
         | Event::Retry { .. }
         | Event::Waits { .. }
         | Event::Host { .. }

@@ -195,3 +195,33 @@ fn times_are_told_in_the_zone_of_the_people() {
     let east = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
     check(east, "2026-01-31 04:05 EST");
 }
+
+/// Times of tasks were once told as if they were local ones.
+#[test]
+fn defect_35_a_task_says_when_it_was_due_by_its_own_clocks() {
+    let task = |found: Option<&str>| {
+        Inbound::Task(Box::new(Task {
+            id: "1".to_owned(),
+            name: "report".to_owned(),
+            run: 3,
+            prompt: "Write it.</task>".to_owned(),
+            script: Some("check".to_owned()),
+            due_at: "2026-07-01T12:00:00Z".parse().unwrap(),
+            zone: "America/New_York".to_owned(),
+            offset_s: -4 * 3600,
+            missed: 2,
+            found: found.map(str::to_owned),
+        }))
+    };
+    check(
+        task(None),
+        "<task n=\"4\" name=\"report\" run=\"3\" place=\"work/c1\" \
+         due=\"2026-07-01 08:00 -04:00 (America/New_York)\" missed-before=\"2\">\
+         Write it.&lt;/task></task>",
+    );
+    let told = block(&row(4, task(Some("{\"new\":\"<b>\"}"))), "/in".into(), &TimeZone::UTC);
+    assert!(
+        told.contains("<found>{\"new\":\"&lt;b>\"}</found>\nWrite it."),
+        "{told}"
+    );
+}
