@@ -334,6 +334,19 @@ impl Tools {
                 memory_search::call(self, &parse(memory_search::TOOL, arguments)?)
             }
             status::TOOL => status::call(io, parse(status::TOOL, arguments)?).await,
+            _ => self.plan(io, tool, arguments).await,
+        }
+    }
+
+    /// The tools by which an agent plans its tasks.
+    async fn plan(&self, io: &TurnIo, tool: &str, arguments: &str) -> Result<String, ToolError> {
+        match tool {
+            tasks::SCHEDULE => tasks::schedule(self, io, parse(tasks::SCHEDULE, arguments)?).await,
+            tasks::LIST => tasks::list(self, io, parse(tasks::LIST, arguments)?).await,
+            tasks::UPDATE => tasks::update(self, io, parse(tasks::UPDATE, arguments)?).await,
+            tasks::PAUSE => tasks::one(self, io, "pause", parse(tasks::PAUSE, arguments)?).await,
+            tasks::RESUME => tasks::one(self, io, "resume", parse(tasks::RESUME, arguments)?).await,
+            tasks::CANCEL => tasks::one(self, io, "cancel", parse(tasks::CANCEL, arguments)?).await,
             _ => Err(ToolError::UnknownTool),
         }
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     admin::{PATIENCE, ask_async},
     provider::TurnIo,
-    tools::{Called, ToolError, Tools, told},
+    tools::{ToolError, Tools},
 };
 
 pub(super) const SCHEDULE: &str = "schedule_task";
@@ -115,7 +115,7 @@ pub(super) async fn schedule(
     tools: &Tools,
     io: &TurnIo,
     wanted: Schedule,
-) -> Result<Called, ToolError> {
+) -> Result<String, ToolError> {
     // The conversation of this turn, whatever else is said meanwhile.
     let turn = wanted.message.or_else(|| io.turn());
     let message = turn.filter(|_| wanted.to.is_none());
@@ -134,7 +134,7 @@ pub(super) async fn schedule(
     ask(tools, io, "add", fields).await
 }
 
-pub(super) async fn list(tools: &Tools, io: &TurnIo, wanted: List) -> Result<Called, ToolError> {
+pub(super) async fn list(tools: &Tools, io: &TurnIo, wanted: List) -> Result<String, ToolError> {
     ask(tools, io, "list", [("all", flag(wanted.all))]).await
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn update(
     tools: &Tools,
     io: &TurnIo,
     wanted: Update,
-) -> Result<Called, ToolError> {
+) -> Result<String, ToolError> {
     let fields = [
         ("id", Some(wanted.task)),
         ("prompt", wanted.prompt),
@@ -162,7 +162,7 @@ pub(super) async fn one(
     io: &TurnIo,
     verb: &str,
     wanted: One,
-) -> Result<Called, ToolError> {
+) -> Result<String, ToolError> {
     ask(tools, io, verb, [("id", Some(wanted.task))]).await
 }
 
@@ -175,7 +175,7 @@ async fn ask<const N: usize>(
     io: &TurnIo,
     verb: &str,
     fields: [(&str, Option<String>); N],
-) -> Result<Called, ToolError> {
+) -> Result<String, ToolError> {
     let given = fields.into_iter();
     let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let request = Request {
@@ -192,7 +192,7 @@ async fn ask<const N: usize>(
     match reply.map_err(|error| ToolError::Host(error.to_string()))? {
         Reply::Failed { what, .. } => Err(ToolError::Host(what)),
         reply @ (Reply::Rows { .. } | Reply::One(_) | Reply::Done { .. } | Reply::Held { .. }) => {
-            Ok(told(render::text(&reply).trim_end().to_owned()))
+            Ok(render::text(&reply).trim_end().to_owned())
         }
     }
 }

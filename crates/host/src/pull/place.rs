@@ -48,10 +48,12 @@ impl Pull {
         let id = OutboundId::of_row(session, said.seq.get());
         let (address, answers) = match (&said.to, target(&said.op)) {
             (Some(_), Some(_)) => return refused("what it changes is where it is"),
-            (Some(name), None) => match self.destination(of.key.agent_group, name, message).await? {
-                Ok(address) => (address, None),
-                Err(why) => return Ok(Err(why)),
-            },
+            (Some(name), None) => {
+                match self.destination(of.key.agent_group, name, message).await? {
+                    Ok(address) => (address, None),
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
             (None, Some(target)) => self.place_of(message, target, before).await?,
             (None, None) => (message.address.clone(), Some(message.id)),
         };

@@ -248,7 +248,7 @@ fn a_task_is_a_turn_by_itself() {
     let last = bench.say("m2", "and?");
     let mut runner = bench.runner(1);
     assert_eq!(seqs(&runner.offer(20, at(2_000)).unwrap()), [first]);
-    runner.claim(&[first], at(2_000)).unwrap();
+    runner.claim(&[first]).unwrap();
     assert_eq!(seqs(&runner.follow_ups(20, at(2_000)).unwrap()), []);
     runner.finish(&answers(&[first]), at(2_000)).unwrap();
     assert_eq!(seqs(&runner.offer(20, at(2_000)).unwrap()), [due]);

@@ -168,7 +168,7 @@ impl<'a> Talk<'a> {
     /// Tells the child what was said.
     async fn tell(&mut self, rows: Vec<InboundRow>) -> Result<(), Failure> {
         let in_dir = self.io.way_out().map(|way_out| way_out.in_dir().to_owned());
-        let parts = prompt::parts(&rows, &in_dir.unwrap_or_default());
+        let parts = prompt::parts(&rows, &in_dir.unwrap_or_default(), self.io.zone());
         self.pass(rows, &parts).await
     }
 

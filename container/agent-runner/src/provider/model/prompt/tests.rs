@@ -219,7 +219,11 @@ fn defect_35_a_task_says_when_it_was_due_by_its_own_clocks() {
          due=\"2026-07-01 08:00 -04:00 (America/New_York)\" missed-before=\"2\">\
          Write it.&lt;/task></task>",
     );
-    let told = block(&row(4, task(Some("{\"new\":\"<b>\"}"))), "/in".into(), &TimeZone::UTC);
+    let told = block(
+        &row(4, task(Some("{\"new\":\"<b>\"}"))),
+        "/in".into(),
+        &TimeZone::UTC,
+    );
     assert!(
         told.contains("<found>{\"new\":\"&lt;b>\"}</found>\nWrite it."),
         "{told}"
