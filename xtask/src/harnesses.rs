@@ -20,8 +20,25 @@ use crate::{
 const SUITE: &str = "turn_loop::tests::models";
 /// The cases of the whole path.
 const CASES: &str = "harness_";
-/// Claude Code. It is a program without needs, one package for each kind of machine.
-const CLAUDE_CODE: &str = "@anthropic-ai/claude-code@2.1.197";
+/// Claude Code.
+const CLAUDE_CODE: Harness = Harness {
+    package: "@anthropic-ai/claude-code",
+    version: "2.1.197",
+    program: "claude",
+};
+/// Codex, over the Agent Client Protocol.
+const CODEX_ACP: Harness = Harness {
+    package: "@zed-industries/codex-acp",
+    version: "0.16.0",
+    program: "bin/codex-acp",
+};
+
+/// A program without needs, in a package of npm for each kind of machine.
+struct Harness {
+    package: &'static str,
+    version: &'static str,
+    program: &'static str,
+}
 
 /// Where the programs are, by the variables in which tests look for them.
 type Programs = Vec<(&'static str, PathBuf)>;
@@ -37,46 +54,48 @@ pub(crate) fn step(workspace: &Workspace, console: &Console) -> Result<String> {
     let sh = workspace.shell()?;
     debian::ensure(&sh, console, debian::TO_RUN)?;
     debian::ensure(&sh, console, debian::TO_TRY_CLIENTS)?;
-    let programs = vec![(
-        "ANCHORHOLD_CLAUDE_CODE",
-        claude_code(workspace, &sh, console)?,
-    )];
+    let found = |harness| program(workspace, &sh, console, harness);
+    let programs = vec![
+        ("ANCHORHOLD_CLAUDE_CODE", found(&CLAUDE_CODE)?),
+        ("ANCHORHOLD_CODEX_ACP", found(&CODEX_ACP)?),
+    ];
     suite(&sh, console, &programs)?;
     whole_path(workspace, &sh, console, &programs)?;
     Ok(format!("{} harnesses of others", programs.len()))
 }
 
-fn claude_code(workspace: &Workspace, sh: &Shell, console: &Console) -> Result<PathBuf> {
-    let place = install(workspace, sh, console, ("claude-code", CLAUDE_CODE))?;
+/// Where the program is; gets its package, once.
+fn program(
+    workspace: &Workspace,
+    sh: &Shell,
+    console: &Console,
+    harness: &Harness,
+) -> Result<PathBuf> {
+    let Harness {
+        package,
+        version,
+        program,
+    } = harness;
+    let wanted = format!("{package}@{version}");
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let place = workspace.target.join("xtask/harnesses").join(name);
+    let done = place.join("has");
+    if sh.read_file(&done).ok().as_ref() != Some(&wanted) {
+        console.run(cmd!(
+            sh,
+            "npm install --silent --no-audit --no-fund --ignore-scripts --prefix {place} {wanted}"
+        ))?;
+        sh.write_file(&done, &wanted)?;
+    }
     let machine = match std::env::consts::ARCH {
         "x86_64" => "x64",
         "aarch64" => "arm64",
         other => other,
     };
-    let package = format!("node_modules/@anthropic-ai/claude-code-linux-{machine}");
-    let program = place.join(package).join("claude");
+    let folder = format!("node_modules/{package}-linux-{machine}");
+    let program = place.join(folder).join(program);
     ensure!(program.is_file(), "there is no {}", program.display());
     Ok(program)
-}
-
-/// Gets a package of npm, once; gives the folder that has it.
-fn install(
-    workspace: &Workspace,
-    sh: &Shell,
-    console: &Console,
-    (name, package): (&str, &str),
-) -> Result<PathBuf> {
-    let place = workspace.target.join("xtask/harnesses").join(name);
-    let done = place.join("has");
-    if sh.read_file(&done).is_ok_and(|has| has == package) {
-        return Ok(place);
-    }
-    console.run(cmd!(
-        sh,
-        "npm install --silent --no-audit --no-fund --ignore-scripts --prefix {place} {package}"
-    ))?;
-    sh.write_file(&done, package)?;
-    Ok(place)
 }
 
 /// Runs the cases between a person and a stand-in for the model, behind bubblewrap: what is inside has no

@@ -2,6 +2,7 @@
 
 pub mod offline;
 
+pub mod acp;
 pub mod anthropic;
 pub mod claude_code;
 pub mod openai;
@@ -10,7 +11,10 @@ mod answers;
 mod draft;
 mod gate;
 mod harness;
+mod kept;
 mod model;
+mod pipe;
+mod responses;
 mod waits;
 
 pub use harness::Harness;
@@ -26,8 +30,8 @@ use crate::{
     desk::Desk,
     follow_ups::FollowUps,
     provider::{
-        anthropic::Anthropic, claude_code::ClaudeCode, model::Agent, offline::Offline,
-        openai::OpenAi, waits::Waits,
+        acp::Acp, anthropic::Anthropic, claude_code::ClaudeCode, model::Agent, offline::Offline,
+        openai::EitherApi, waits::Waits,
     },
     tools::{ToolError, Tools},
     way_out::WayOut,
@@ -292,8 +296,9 @@ impl Providers {
         Self::of(vec![
             Arc::new(Offline),
             Arc::new(Agent(Anthropic)),
-            Arc::new(Agent(OpenAi)),
-            Arc::new(ClaudeCode::new(harness)),
+            Arc::new(EitherApi),
+            Arc::new(ClaudeCode::new(harness.clone())),
+            Arc::new(Acp::new(harness)),
         ])
     }
 

@@ -122,6 +122,27 @@ pub(crate) fn chat(content: &Value, window: Option<usize>) -> Result<(), String>
     })
 }
 
+/// Checks a call of Responses.
+pub(crate) fn responses(content: &Value, window: Option<usize>) -> Result<(), String> {
+    if content.get("model").is_none() {
+        return Err("Missing required parameter: 'model'.".to_owned());
+    }
+    let list = list(content, "input");
+    let of = |kind: &str| kinds(&list, kind, "call_id");
+    let (calls, outputs) = (of("function_call"), of("function_call_output"));
+    if let Some(call) = calls.difference(&outputs).next() {
+        return Err(format!("No tool output found for function call {call}."));
+    }
+    if let Some(call) = outputs.difference(&calls).next() {
+        return Err(format!(
+            "No tool call found for function call output with call_id {call}."
+        ));
+    }
+    fits(&list, window).map_err(|(is, most)| {
+        format!("context_length_exceeded: the context window has {most} tokens, this has {is}")
+    })
+}
+
 fn fits(messages: &[Value], window: Option<usize>) -> Result<(), (usize, usize)> {
     let length: usize = messages
         .iter()

@@ -1,4 +1,4 @@
-//! A local stand-in for models: the Messages API and Chat Completions, streamed, by a script.
+//! A local stand-in for models: the Messages API, Chat Completions and Responses, streamed, by a script.
 //!
 //! **For**: tests of what calls models, and of what relays such calls.
 //!
@@ -15,6 +15,7 @@
 mod chat;
 mod checks;
 mod messages;
+mod responses;
 mod server;
 
 use std::{
@@ -66,7 +67,7 @@ pub struct Asked {
     pub content: Value,
 }
 
-/// Both APIs, by one script. Cheap to clone; clones are the same.
+/// All APIs, by one script. Cheap to clone; clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct FakeModels(Arc<Shared>);
 

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Act, Asked, FakeModels, chat, checks, messages};
+use crate::{Act, Asked, FakeModels, chat, checks, messages, responses};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -84,6 +84,8 @@ async fn answer(fake: FakeModels, request: Request<Incoming>) -> Response<Body> 
         checks::messages(&head.headers, &content, window)
     } else if path.ends_with("/chat/completions") {
         checks::chat(&content, window)
+    } else if path.ends_with("/responses") {
+        checks::responses(&content, window)
     } else {
         return error(404, "not_found_error", "no such path", None);
     };
@@ -94,6 +96,9 @@ async fn answer(fake: FakeModels, request: Request<Incoming>) -> Response<Body> 
     if path.ends_with("/v1/messages") {
         let number = fake.asked().len();
         played(fake, &messages::Messages(number), act)
+    } else if path.ends_with("/responses") {
+        let number = fake.asked().len();
+        played(fake, &responses::Responses(number), act)
     } else {
         played(fake, &chat::Chat, act)
     }

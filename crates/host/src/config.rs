@@ -192,6 +192,8 @@ pub struct Model {
     pub context_tokens: Option<u32>,
     /// How hard it thinks, in the provider's own word.
     pub effort: Option<String>,
+    /// Is it spoken to over Responses instead of Chat Completions?
+    pub responses: bool,
 }
 
 /// One program of others that agents may be.

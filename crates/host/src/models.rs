@@ -113,6 +113,7 @@ fn named(model: &config::Model, secrets: &SecretSource) -> Result<Named, String>
             max_output_tokens: model.max_output_tokens,
             context_tokens: model.context_tokens,
             effort: model.effort.clone(),
+            responses: model.responses,
         },
     })
 }

@@ -28,7 +28,7 @@ pub use crate::settings::{
 };
 
 /// The providers that the agent-runner of this build has.
-pub const PROVIDERS: &[&str] = &["offline", "anthropic", "openai", "claude-code"];
+pub const PROVIDERS: &[&str] = &["offline", "anthropic", "openai", "claude-code", "acp"];
 
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]

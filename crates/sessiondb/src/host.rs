@@ -62,6 +62,9 @@ pub struct ModelOptions {
     /// How hard it thinks, in the provider's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<String>,
+    /// Is it spoken to over Responses instead of Chat Completions?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub responses: bool,
 }
 
 impl HostSide {

@@ -16,22 +16,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use anchorhold_core::turn_failure::FailureClass;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio_util::task::TaskTracker;
 
 use crate::{
     provider::{
         AgentProvider, Harness, ProviderCaps, Turn, TurnError, TurnIo, TurnOutcome,
-        claude_code::{
-            child::{Child, GRACE},
-            launch::Launch,
-            talk::Talk,
-        },
+        claude_code::{child::Running, launch::Launch, talk::Talk},
         gate::Gate,
+        kept::{InTurn, Kept},
         model::{failure::Failure, prompt, reached, work::instructions},
     },
     report,
-    way_out::SILENCE,
 };
 
 const CAPS: ProviderCaps = ProviderCaps {
@@ -47,15 +41,7 @@ const ID_LIMIT: usize = 64;
 #[derive(Debug)]
 pub struct ClaudeCode {
     harness: Harness,
-    place: Arc<Mutex<Place>>,
-    tasks: TaskTracker,
-}
-
-/// What is there from turn to turn.
-#[derive(Debug, Default)]
-struct Place {
-    gate: Option<Arc<Gate>>,
-    child: Option<Child>,
+    kept: Kept<Running>,
 }
 
 /// How far the conversation is on record.
@@ -72,8 +58,7 @@ impl ClaudeCode {
     pub fn new(harness: Harness) -> Self {
         Self {
             harness,
-            place: Arc::default(),
-            tasks: TaskTracker::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -83,94 +68,25 @@ impl ClaudeCode {
         name: Option<&str>,
         point: Option<&Point>,
         io: &TurnIo,
-    ) -> Result<(InTurn, Arc<Gate>), TurnError> {
+    ) -> Result<(InTurn<Running>, Arc<Gate>), TurnError> {
         let (model, _way_out) = reached(io)?;
-        // An earlier child may still be ending.
-        io.progress(Some(GRACE + SILENCE));
-        let mut place = Arc::clone(&self.place).lock_owned().await;
-        let gate = if let Some(gate) = &place.gate {
-            Arc::clone(gate)
-        } else {
-            let bound = Gate::bind().await.map_err(|error| TurnError::Failed {
-                why: format!("no port for the model: {}", report(&error)),
-            })?;
-            Arc::clone(place.gate.insert(Arc::new(bound)))
-        };
-        let kept = place.child.as_ref();
+        let (mut in_turn, gate) = self.kept.take(io).await?;
+        let kept = in_turn.child.as_ref();
         let system = match name {
             Some(name) => prompt::system(name, instructions(io.workspace()).as_deref()),
             // A compaction tells the agent nothing new of itself.
             None => kept.map_or_else(String::new, |child| child.launch().system.clone()),
         };
         let launch = Launch::of(&self.harness, model, gate.port(), system);
-        let (child, place) = match place.child.take() {
-            Some(child) if child.point() == point && *child.launch() == launch => {
-                (child, Some(place))
-            }
-            other => {
-                let place = self.ended(other, place).await;
-                let start = Child::start(launch, point.cloned(), io, &self.tasks);
-                let started = start.map_err(|error| TurnError::Failed {
-                    why: format!("Claude Code can't be started: {}", report(&error)),
-                })?;
-                (started, place)
-            }
-        };
-        let in_turn = InTurn {
-            child: Some(child),
-            place,
-            tasks: self.tasks.clone(),
-        };
+        let fits = kept.is_some_and(|child| child.point() == point && *child.launch() == launch);
+        if !fits {
+            in_turn.end().await;
+            let start = Running::start(launch, point.cloned(), io, self.kept.tasks());
+            in_turn.child = Some(start.map_err(|error| TurnError::Failed {
+                why: format!("Claude Code can't be started: {}", report(&error)),
+            })?);
+        }
         Ok((in_turn, gate))
-    }
-}
-
-impl ClaudeCode {
-    /// Gives the place back once this child has ended.
-    async fn ended(
-        &self,
-        child: Option<Child>,
-        place: OwnedMutexGuard<Place>,
-    ) -> Option<OwnedMutexGuard<Place>> {
-        let mut ending = InTurn {
-            child,
-            place: Some(place),
-            tasks: self.tasks.clone(),
-        };
-        if let Some(child) = &mut ending.child {
-            child.end().await;
-        }
-        ending.child = None;
-        ending.place.take()
-    }
-}
-
-/// The child while a turn runs. If the turn is dropped, or fails, the child is brought to its end
-/// beside what follows, and the next turn waits for that.
-struct InTurn {
-    child: Option<Child>,
-    place: Option<OwnedMutexGuard<Place>>,
-    tasks: TaskTracker,
-}
-
-impl InTurn {
-    /// The turn has ended well.
-    fn keep(mut self) {
-        if let Some(place) = &mut self.place {
-            place.child = self.child.take();
-        }
-    }
-}
-
-impl Drop for InTurn {
-    fn drop(&mut self) {
-        let place = self.place.take();
-        if let Some(mut child) = self.child.take() {
-            self.tasks.spawn(async move {
-                child.end().await;
-                drop(place);
-            });
-        }
     }
 }
 

@@ -4,17 +4,21 @@
 //! What one of them leaves away or does otherwise is read all the same: calls without ids or
 //! indexes, calls that end an answer which says that it stopped, a stream without its last line.
 
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     provider::{
-        ProviderCaps,
+        AgentProvider, ProviderCaps, Turn, TurnError, TurnIo, TurnOutcome,
         model::{
-            Answered, Ask, Dialect, Reader, Why,
+            Agent, Answered, Ask, Dialect, Reader, Why,
             failure::Failure,
             history::{Message, Part, Role},
         },
+        responses::Responses,
     },
     tools,
 };
@@ -176,6 +180,36 @@ fn file(name: &str, media_type: &str, data: Option<&str>) -> Value {
         json!({ "type": "image_url", "image_url": { "url": url } })
     } else {
         json!({ "type": "file", "file": { "filename": name, "file_data": url } })
+    }
+}
+
+/// Models that speak Chat Completions, or Responses where their options say so. The conversation is
+/// the same one.
+#[derive(Clone, Copy, Debug)]
+pub struct EitherApi;
+
+#[async_trait]
+impl AgentProvider for EitherApi {
+    fn caps(&self) -> &ProviderCaps {
+        &CAPS
+    }
+
+    async fn run_turn(&self, turn: Turn, io: TurnIo) -> Result<TurnOutcome, TurnError> {
+        match io.model() {
+            Some(model) if model.options.responses => Agent(Responses).run_turn(turn, io).await,
+            Some(_) | None => Agent(OpenAi).run_turn(turn, io).await,
+        }
+    }
+
+    async fn compact(
+        &self,
+        state: BTreeMap<String, String>,
+        io: TurnIo,
+    ) -> Result<TurnOutcome, TurnError> {
+        match io.model() {
+            Some(model) if model.options.responses => Agent(Responses).compact(state, io).await,
+            Some(_) | None => Agent(OpenAi).compact(state, io).await,
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use crate::config::{
     Harness, check, keys, problem::quote, report::Report, secret, section::Section, wire,
 };
 
+/// What programs get that want to have a key.
+const KEY: &str = "{key}";
+
 /// The file's harnesses by name, good or bad, each with its provider, where that can be told.
 pub(super) struct Harnesses<'t> {
     names: Vec<&'t str>,
@@ -104,7 +107,10 @@ fn environment(report: &mut Report, section: &Section<'_>) -> BTreeMap<String, S
         }
     }
     if let Some(settings) = section.get("environment").and_then(Value::as_table) {
-        secret::refuse_inline(report, table.at(), settings);
+        let mut settings = settings.clone();
+        // That is what stands for a key inside.
+        settings.retain(|_, value| value.as_str() != Some(KEY));
+        secret::refuse_inline(report, table.at(), &settings);
     }
     environment
 }

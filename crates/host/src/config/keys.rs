@@ -54,6 +54,7 @@ pub(super) const MODEL: &[&str] = &[
     "max_output_tokens",
     "context_tokens",
     "effort",
+    "api",
     "prices",
 ];
 /// The keys of `[models.NAME.prices]`.
@@ -61,7 +62,7 @@ pub(super) const PRICES: &[&str] = &["input", "output", "cache_read", "cache_wri
 /// The keys of `[harnesses.NAME]`.
 pub(super) const HARNESS: &[&str] = &["provider", "folder", "command", "environment"];
 /// `harnesses.NAME.provider`: the providers that are programs of others.
-pub(super) const HARNESS_PROVIDERS: &[&str] = &["claude-code"];
+pub(super) const HARNESS_PROVIDERS: &[&str] = &["acp", "claude-code"];
 /// The keys of `[channels.NAME]` that are the host's; the others are the channel's own.
 pub(super) const CHANNEL: &[&str] = &["type", "unknown_senders"];
 /// The keys of `[agents.NAME]`.
@@ -239,6 +240,18 @@ pub(super) const UNKNOWN_SENDERS: Choice<UnknownSenderPolicy> = Choice {
     default: UnknownSenderPolicy::Strict,
     all: UnknownSenderPolicy::ALL,
     word: UnknownSenderPolicy::as_str,
+};
+/// `models.NAME.api`: is it Responses?
+pub(super) const API: Choice<bool> = Choice {
+    default: false,
+    all: &[false, true],
+    word: |responses| {
+        if responses {
+            "responses"
+        } else {
+            "chat-completions"
+        }
+    },
 };
 /// `agents.NAME.admin_scope`.
 pub(super) const ADMIN_SCOPE: Choice<AdminScope> = Choice {

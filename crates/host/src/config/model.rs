@@ -82,8 +82,14 @@ fn model(report: &mut Report, name: &str, section: &Section<'_>) -> Option<Model
     let max_output_tokens = opt_count(report, section, "max_output_tokens", &keys::OUTPUT_TOKENS);
     let context_tokens = opt_count(report, section, "context_tokens", &keys::CONTEXT_TOKENS);
     let effort = section.text(report, "effort", keys::EFFORT_LIMIT_CHARS);
+    let responses = section.choice(report, "api", &keys::API);
+    if section.get("api").is_some() && api == Some(ModelApi::Anthropic) {
+        let what = "is for the provider \"openai\" only";
+        report.add(&section.key("api"), what);
+    }
     Some(Model {
         name: name.to_owned(),
+        responses,
         provider: api?,
         base_url: base_url?,
         model: id?.to_owned(),

@@ -227,6 +227,7 @@ fn details() -> Vec<(String, String)> {
             format!("{limits}.tries"),
             bounds(&keys::TRIES, |n| n.to_string()),
         ),
+        ("models.NAME.api".to_owned(), choice(&keys::API)),
         ("wirings.senders".to_owned(), choice(&keys::SENDERS)),
         ("wirings.ignored".to_owned(), choice(&keys::IGNORED)),
         ("wirings.session".to_owned(), choice(&keys::SESSION)),

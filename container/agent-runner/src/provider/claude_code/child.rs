@@ -1,24 +1,9 @@
-//! The child: its pipes, and its end.
+//! The child, and where its conversation is.
 
-use std::{
-    fs, io,
-    process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::io;
 
-use futures_util::StreamExt;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    process::{ChildStderr, ChildStdin, ChildStdout, Command},
-    time::timeout,
-};
-use tokio_util::{
-    codec::{FramedRead, LinesCodec, LinesCodecError},
-    task::TaskTracker,
-};
+use tokio_util::task::TaskTracker;
 
 use crate::provider::{
     TurnIo,
@@ -27,71 +12,38 @@ use crate::provider::{
         launch::Launch,
         protocol::{self, Event},
     },
+    kept::Child,
+    pipe::{Pipe, Start},
 };
-
-/// How long a child may take to end once it is told to.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
-/// How long it may take to read a message.
-const WRITE_TIME: Duration = Duration::from_secs(30);
-/// The longest line, in bytes: images are in such.
-const LINE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
-/// How much of what it says of its errors is kept, from the end.
-const ERRORS_LIMIT_BYTES: usize = 2048;
 
 /// A running Claude Code.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(super) struct Running {
     launch: Launch,
     /// Where its conversation is.
     point: Option<Point>,
-    group: Option<Pid>,
-    /// Closed once it is to end.
-    input: Option<ChildStdin>,
-    output: FramedRead<ChildStdout, LinesCodec>,
-    errors: Arc<Mutex<Vec<u8>>>,
+    pipe: Pipe,
 }
 
-impl Child {
-    /// Starts one that goes on from `point`. It has a process group of its own.
-    ///
-    /// Nobody waits for its exit status: that it has ended shows at its pipes.
+impl Running {
+    /// Starts one that goes on from `point`.
     pub(super) fn start(
         launch: Launch,
         point: Option<Point>,
         io: &TurnIo,
         tasks: &TaskTracker,
     ) -> io::Result<Self> {
-        fs::create_dir_all(&launch.home)?;
-        let command = launch.command(point.as_ref());
-        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let pair = |(name, value): &(String, String)| (name.clone(), value.clone());
-        let mut child = Command::new(program)
-            .args(arguments)
-            .current_dir(io.workspace())
-            .env_clear()
-            .envs(io.environment().iter().map(pair))
-            .envs(launch.environment().iter().map(pair))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        let piped = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(input), Some(output), Some(errors)) = piped else {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        let start = Start {
+            command: &launch.command(point.as_ref()),
+            environment: launch.environment(),
+            home: &launch.home,
         };
-        let kept = Arc::default();
-        tasks.spawn(keep_end(errors, Arc::clone(&kept)));
-        let codec = LinesCodec::new_with_max_length(LINE_LIMIT_BYTES);
+        let pipe = Pipe::open(&start, io, tasks)?;
         tracing::info!(resumed = point.is_some(), "claude code started");
         Ok(Self {
             launch,
             point,
-            group: id.and_then(Pid::from_raw),
-            input: Some(input),
-            output: FramedRead::new(output, codec),
-            errors: kept,
+            pipe,
         })
     }
 
@@ -110,67 +62,22 @@ impl Child {
 
     /// Tells it something.
     pub(super) async fn send(&mut self, message: &Value) -> io::Result<()> {
-        let line = format!("{message}\n");
-        let input = self.input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        let write = async {
-            input.write_all(line.as_bytes()).await?;
-            input.flush().await
-        };
-        timeout(WRITE_TIME, write)
-            .await
-            .map_err(|_elapsed| io::ErrorKind::TimedOut)?
+        self.pipe.send(message).await
     }
 
     /// The next event; `None` at its end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Event> {
-        loop {
-            match self.output.next().await? {
-                Ok(line) => return Some(protocol::read(&line)),
-                Err(LinesCodecError::MaxLineLengthExceeded) => {
-                    tracing::warn!("line of claude code too long");
-                }
-                Err(LinesCodecError::Io(error)) => {
-                    tracing::warn!(%error, "claude code can't be read");
-                    return None;
-                }
-            }
-        }
+        self.pipe.next().await.map(|line| protocol::read(&line))
     }
 
     /// What it said last of its errors.
     pub(super) fn errors(&self) -> String {
-        let kept = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&kept).trim().to_owned()
-    }
-
-    /// Interrupts it, so that it ends the commands that it runs, and has it end; kills it with its
-    /// process group if it does not. May be called again where it was dropped.
-    pub(super) async fn end(&mut self) {
-        let ending = async {
-            // silent: it is told by the end of its input, too.
-            drop(self.send(&protocol::interrupt()).await);
-            self.input = None;
-            while let Some(_too_late) = self.output.next().await {}
-        };
-        if timeout(GRACE, ending).await.is_ok() {
-            return;
-        }
-        tracing::warn!("claude code does not end and is killed");
-        if let Some(group) = self.group
-            && let Err(error) = kill_process_group(group, Signal::KILL)
-        {
-            tracing::debug!(%error, "process group is gone already");
-        }
+        self.pipe.errors()
     }
 }
 
-/// Reads errors as they come, and keeps the last of them.
-async fn keep_end(mut errors: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) {
-    let mut chunk = [0_u8; 1024];
-    while let Ok(len @ 1..) = errors.read(&mut chunk).await {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(chunk.get(..len).unwrap_or_default());
-        let surplus = kept.len().saturating_sub(ERRORS_LIMIT_BYTES);
-        kept.drain(..surplus);
+impl Child for Running {
+    async fn end(&mut self) {
+        self.pipe.end(&protocol::interrupt()).await;
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         answers::{Answers, NOTHING_TO_SHORTEN},
         claude_code::{
             Point,
-            child::Child,
+            child::Running,
             protocol::{self, Ended, Event, Message},
         },
         gate::Open,
@@ -43,7 +43,7 @@ const GO_ON: &str = "(This is from the system.) Your model could not be reached 
 
 /// A turn while it runs.
 pub(super) struct Talk<'a> {
-    child: &'a mut Child,
+    child: &'a mut Running,
     io: &'a TurnIo,
     open: &'a Open<'a>,
     answers: Answers,
@@ -79,7 +79,7 @@ enum Next {
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(child: &'a mut Child, io: &'a TurnIo, open: &'a Open<'a>) -> Self {
+    pub(super) fn new(child: &'a mut Running, io: &'a TurnIo, open: &'a Open<'a>) -> Self {
         Self {
             goes_on: child.point().is_some(),
             child,

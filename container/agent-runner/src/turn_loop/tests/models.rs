@@ -19,10 +19,27 @@ use crate::{
 };
 
 /// Those with a loop of our own.
-const OWN: &[&str] = &["anthropic", "openai"];
+const OWN: &[&str] = &["anthropic", "openai", "openai over Responses"];
 /// All of them. The programs of others are run as they are.
 const PROVIDERS: &[&str] = if cfg!(feature = "real-harnesses") {
-    &["anthropic", "openai", "claude-code"]
+    &[
+        "anthropic",
+        "openai",
+        "openai over Responses",
+        "claude-code",
+    ]
+} else {
+    OWN
+};
+/// With one that has its own mind about everything else: Codex, over the Agent Client Protocol.
+const WITH_CODEX: &[&str] = if cfg!(feature = "real-harnesses") {
+    &[
+        "anthropic",
+        "openai",
+        "openai over Responses",
+        "claude-code",
+        "acp",
+    ]
 } else {
     OWN
 };
@@ -49,12 +66,23 @@ impl Suite {
         suite
     }
 
+    /// Codex says something of models that it does not know.
+    fn model(&self) -> &'static str {
+        match self.provider {
+            "acp" => "gpt-5.2",
+            _ => "m-1",
+        }
+    }
+
     fn settings(&self, model_options: ModelOptions) {
         let settings = Settings {
             agent_name: "Ada".to_owned(),
-            provider: self.provider.to_owned(),
-            model: Some("m-1".to_owned()),
-            model_options,
+            provider: self.provider.split(' ').next().unwrap().to_owned(),
+            model: Some(self.model().to_owned()),
+            model_options: ModelOptions {
+                responses: self.provider.ends_with("Responses"),
+                ..model_options
+            },
             time_zone: None,
             prompt_messages: 20,
             floor: Cursors::default(),
@@ -65,12 +93,14 @@ impl Suite {
     fn runner(&self, generation: u32) -> TurnLoop {
         let mut runner = self.bench.runner(generation);
         let home = self.bench.host.out_dir().join("harness");
-        let program = |name| environment(name).into_iter().collect();
-        runner.parts.providers = Providers::builtin(Harness {
-            command: program("ANCHORHOLD_CLAUDE_CODE"),
-            home,
-            ..Harness::default()
-        });
+        let harness = match self.provider {
+            "acp" => codex(),
+            _ => Harness {
+                command: environment("ANCHORHOLD_CLAUDE_CODE").into_iter().collect(),
+                ..Harness::default()
+            },
+        };
+        runner.parts.providers = Providers::builtin(Harness { home, ..harness });
         let workspace = self.bench.host.out_dir();
         let path = environment("PATH").map(|path| ("PATH".to_owned(), path));
         let home = ("HOME".to_owned(), workspace.to_string());
@@ -93,15 +123,22 @@ impl Suite {
 
     /// What was said in the call, all of it as one text.
     fn conversation(&self, call: usize) -> String {
-        self.asked()[call].content["messages"].to_string()
+        self.messages(call).to_string()
+    }
+
+    fn messages(&self, call: usize) -> Value {
+        let content = &self.asked()[call].content;
+        content.get("messages").unwrap_or(&content["input"]).clone()
     }
 
     /// What the tools gave that the call tells of, in order.
     fn results(&self, call: usize) -> Vec<String> {
-        let content = &self.asked()[call].content;
-        let messages = content["messages"].as_array().unwrap();
+        let messages = self.messages(call);
         let mut results = Vec::new();
-        for message in messages {
+        for message in messages.as_array().unwrap() {
+            if message["type"] == "function_call_output" {
+                results.push(message["output"].as_str().unwrap().to_owned());
+            }
             if message["role"] == "tool" {
                 results.push(message["content"].as_str().unwrap().to_owned());
             }
@@ -127,10 +164,32 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Codex with its model at the other end of the way out, and without tries of its own.
+fn codex() -> Harness {
+    let host = "model_providers.host={name=\"host\",base_url=\"{base_url}\",wire_api=\"responses\",\
+                env_key=\"OPENAI_API_KEY\",request_max_retries=0,stream_max_retries=0}";
+    let options = [
+        "model=\"{model}\"",
+        "model_provider=\"host\"",
+        host,
+        "approval_policy=\"never\"",
+        "sandbox_mode=\"danger-full-access\"",
+    ];
+    let options = options.iter().flat_map(|option| ["-c", option]);
+    let program = environment("ANCHORHOLD_CODEX_ACP").into_iter();
+    let key = ("OPENAI_API_KEY".to_owned(), "{key}".to_owned());
+    Harness {
+        command: program.chain(options.map(str::to_owned)).collect(),
+        environment: [key].into(),
+        ..Harness::default()
+    }
+}
+
 /// Runs a command in the provider's own way.
 fn bash(provider: &str, cmd: &str) -> (&'static str, Value) {
     match provider {
         "claude-code" => ("Bash", json!({ "command": cmd })),
+        "acp" => ("exec_command", json!({ "cmd": cmd })),
         _ => ("bash", json!({ "cmd": cmd })),
     }
 }
@@ -145,14 +204,14 @@ fn later(pulled: &Pulled) -> (FailureClass, i64) {
 
 #[tokio::test]
 async fn a_question_gets_an_answer_and_no_credential_goes_with_it() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let suite = Suite::new(provider, [say("It is four.")]);
         suite.bench.hear("two and <b>two</b>?", true);
         let pulled = suite.run(1, 1).await;
         assert_eq!(posts(&pulled), [(Some(2), "It is four.")], "{provider}");
         assert_eq!(states(&pulled), [(2, HandledState::Done)]);
         let asked = &suite.asked()[0];
-        assert_eq!(asked.content["model"], "m-1");
+        assert_eq!(asked.content["model"], suite.model());
         assert_eq!(asked.content["stream"], true);
         let told = suite.conversation(0);
         assert!(
@@ -236,7 +295,7 @@ async fn defect_31_what_a_tool_does_answers_the_message_of_its_turn() {
 
 #[tokio::test]
 async fn what_comes_meanwhile_joins_the_turn() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let script = [Act::Held("first".to_owned()), say("second")];
         let suite = Suite::new(provider, script);
         suite.bench.hear("one", true);
@@ -265,7 +324,7 @@ async fn what_comes_meanwhile_joins_the_turn() {
 
 #[tokio::test]
 async fn a_person_stops_a_turn_while_its_model_speaks() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let suite = Suite::new(provider, [Act::Held("never".to_owned()), say("next")]);
         suite.bench.hear("one", true);
         let mut runner = suite.runner(1);
@@ -289,7 +348,7 @@ async fn a_person_stops_a_turn_while_its_model_speaks() {
 
 #[tokio::test]
 async fn the_next_sandbox_goes_on_with_the_conversation() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let call = Act::Call(vec![bash(provider, "echo x")]);
         let suite = Suite::new(provider, [call, say("I heard one."), say("And two.")]);
         suite.bench.hear("one", true);
@@ -301,10 +360,10 @@ async fn the_next_sandbox_goes_on_with_the_conversation() {
         let told = suite.conversation(2);
         for part in [
             "one</message>",
-            if provider == "claude-code" {
-                "\"x\""
-            } else {
-                "x\\nexit status 0"
+            match provider {
+                "claude-code" => "\"x\"",
+                "acp" => "Output:\\nx",
+                _ => "x\\nexit status 0",
             },
             "I heard one.",
             "two</message>",
@@ -341,7 +400,7 @@ async fn nc1216_a_lost_conversation_is_begun_afresh_once_and_told() {
 /// As above, where it is the provider that does not accept what was kept.
 #[tokio::test]
 async fn nc1216_a_conversation_that_the_provider_refuses_is_begun_afresh() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let refusal = "messages.0: `tool_use` ids were found without `tool_result` blocks";
         let script = [say("one"), Act::Fail(400, refusal, None), say("two")];
         let suite = Suite::new(provider, script);
@@ -360,7 +419,7 @@ async fn nc1216_a_conversation_that_the_provider_refuses_is_begun_afresh() {
 
 #[tokio::test]
 async fn what_may_pass_is_waited_for_as_long_as_the_provider_says() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         for (act, class, wait) in [
             (
                 Act::Fail(529, "Overloaded", None),
@@ -393,7 +452,7 @@ async fn what_may_pass_is_waited_for_as_long_as_the_provider_says() {
 
 #[tokio::test]
 async fn after_tools_have_run_a_short_trouble_is_waited_for_within_the_turn() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let script = [
             Act::Call(vec![bash(provider, "echo ran >> log")]),
             Act::Fail(529, "Overloaded", None),
@@ -577,6 +636,20 @@ async fn nc1216_a_harness_that_has_lost_the_conversation_begins_afresh() {
     assert_eq!(posts(&pulled)[1], (Some(4), "two"));
 }
 
+/// As above; this one says so itself.
+#[cfg(feature = "real-harnesses")]
+#[tokio::test]
+async fn nc1216_an_agent_that_has_lost_its_session_begins_afresh() {
+    let suite = Suite::new("acp", [say("one"), say("two")]);
+    suite.bench.hear("a", true);
+    suite.run(1, 1).await;
+    fs::remove_dir_all(suite.bench.host.out_dir().join("harness/codex/sessions")).unwrap();
+    suite.bench.hear("b", true);
+    let pulled = suite.run(2, 2).await;
+    assert_eq!(states(&pulled)[1], (4, HandledState::DoneAfresh));
+    assert_eq!(posts(&pulled)[1], (Some(4), "two"));
+}
+
 /// The commands of a turn that is stopped end with it, and the next turn knows nothing of them.
 #[cfg(feature = "real-harnesses")]
 #[tokio::test]
@@ -632,9 +705,9 @@ async fn defect_33_who_asks_for_compaction_is_told_what_came_of_it() {
 
 #[tokio::test]
 async fn an_agent_without_a_model_says_so() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let suite = Suite::new(provider, []);
-        suite.bench.settings(provider);
+        suite.bench.settings(provider.split(' ').next().unwrap());
         suite.bench.hear("a", true);
         let pulled = suite.run(1, 1).await;
         let why = "this agent has no model; its configuration has to name one".to_owned();
@@ -648,7 +721,7 @@ async fn an_agent_without_a_model_says_so() {
 
 #[tokio::test]
 async fn without_a_host_the_turn_waits_for_one() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let suite = Suite::new(provider, []);
         fs::remove_file(suite.bench.host.in_dir().join("way-out")).unwrap();
         suite.bench.hear("a", true);
@@ -663,8 +736,8 @@ async fn options_of_the_model_reach_it() {
         let suite = Suite::new(provider, []);
         suite.settings(ModelOptions {
             max_output_tokens: Some(1000),
-            context_tokens: None,
             effort: Some("low".to_owned()),
+            ..ModelOptions::default()
         });
         suite.bench.hear("a", true);
         suite.run(1, 1).await;
@@ -672,6 +745,9 @@ async fn options_of_the_model_reach_it() {
         if provider == "claude-code" {
             assert_eq!(content["max_tokens"], 1000);
             assert_eq!(content["output_config"]["effort"], "low");
+        } else if provider.ends_with("Responses") {
+            assert_eq!(content["max_output_tokens"], 1000);
+            assert_eq!(content["reasoning"]["effort"], "low");
         } else if provider == "anthropic" {
             assert_eq!(content["max_tokens"], 3048);
             assert_eq!(content["thinking"]["budget_tokens"], 2048);
@@ -684,7 +760,7 @@ async fn options_of_the_model_reach_it() {
 
 #[tokio::test]
 async fn two_conversations_in_one_turn_get_their_own_answers() {
-    for &provider in PROVIDERS {
+    for &provider in WITH_CODEX {
         let reply = "<reply to=\"2\">for one</reply>\nfor two";
         let suite = Suite::new(provider, [say(reply), say("only for the newest")]);
         suite.bench.hear_in("c1", "one");

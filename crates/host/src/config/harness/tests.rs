@@ -50,7 +50,7 @@ fn each_mistake_is_told_where_it_is() {
     );
     check(
         "[harnesses.h]\nfolder = \"/opt\"\n",
-        &["harnesses.h.provider: is missing; there is only \"claude-code\" (line 1)"],
+        &["harnesses.h.provider: is missing; there are \"acp\", \"claude-code\" (line 1)"],
     );
 }
 

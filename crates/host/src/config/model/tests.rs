@@ -108,7 +108,7 @@ fn rules_of_models() {
         (
             "api_key = \"env:K\"",
             "api_key: unknown key; there are \"provider\", \"base_url\", \"model\", \"key\", \
-             \"max_output_tokens\", \"context_tokens\", \"effort\", \"prices\"",
+             \"max_output_tokens\", \"context_tokens\", \"effort\", \"api\", \"prices\"",
         ),
     ] {
         check_model(line, expect);

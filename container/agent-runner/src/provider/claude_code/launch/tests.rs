@@ -57,6 +57,7 @@ fn options_of_the_model_are_told_in_the_programs_words() {
         max_output_tokens: Some(1000),
         context_tokens: Some(50_000),
         effort: Some(effort.to_owned()),
+        responses: false,
     };
     let harness = Harness::default();
     for (effort, argument, thinking) in [
