@@ -258,7 +258,7 @@ impl Desk {
 
     /// The reply to one request, in JSON.
     async fn answer(&self, caller: Caller, row: &AdminRequestRow) -> String {
-        if let (Caller::Agent { group, session }, Ok(wish)) =
+        if let (Caller::Agent { group, session, .. }, Ok(wish)) =
             (caller, serde_json::from_str::<Wish>(&row.request))
         {
             return text_of(&wishes::perform(&self.base, (group, session), &wish).await);

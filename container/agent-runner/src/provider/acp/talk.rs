@@ -110,7 +110,7 @@ impl<'a> Talk<'a> {
     fn hear(&mut self, rows: &[InboundRow]) -> Vec<Part> {
         self.answers.hear(rows);
         let in_dir = self.io.way_out().map(|way_out| way_out.in_dir().to_owned());
-        prompt::parts(rows, &in_dir.unwrap_or_default())
+        prompt::parts(rows, &in_dir.unwrap_or_default(), self.io.zone())
     }
 
     /// What the agent is told next; `None` where the turn is over.
