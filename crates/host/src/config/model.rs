@@ -83,8 +83,8 @@ fn model(report: &mut Report, name: &str, section: &Section<'_>) -> Option<Model
     let context_tokens = opt_count(report, section, "context_tokens", &keys::CONTEXT_TOKENS);
     let effort = section.text(report, "effort", keys::EFFORT_LIMIT_CHARS);
     let responses = section.choice(report, "api", &keys::API);
-    if section.get("api").is_some() && api == Some(ModelApi::Anthropic) {
-        let what = "is for the provider \"openai\" only";
+    if responses && api == Some(ModelApi::Anthropic) {
+        let what = "has \"responses\" for the provider \"openai\" only";
         report.add(&section.key("api"), what);
     }
     Some(Model {
