@@ -33,7 +33,7 @@ use crate::{
     base::{Base, mint},
     blocking::blocking,
     journal::Journal,
-    registry::Instance,
+    registry::{Instance, Registry},
     sessions::HOST_WORD,
     wake::Wake,
 };
@@ -89,8 +89,14 @@ impl Agents {
         }
     }
 
-    /// As an instance, for the registry.
-    pub fn instance(self) -> Instance {
+    /// Connects it; it is there as long as what is given is kept.
+    pub fn connect(self, registry: &Registry) -> Arc<Instance> {
+        let instance = Arc::new(self.instance());
+        registry.connect_agents(&instance);
+        instance
+    }
+
+    fn instance(self) -> Instance {
         let (reporter, health) = health::pair(self.base.clock());
         Instance {
             adapter: Arc::new(self),

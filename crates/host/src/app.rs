@@ -1,6 +1,7 @@
 //! The whole object graph in one function, from the data directory up; then running, then stopping.
 
 pub(crate) mod graph;
+mod lifecycle;
 pub(crate) mod reload;
 mod runner_binary;
 pub(crate) mod runtimes;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
 };
 
 use anchorhold_channel::{ChannelAdapter, HealthReporter, HealthView};
@@ -14,8 +14,9 @@ use crate::agents;
 /// All instances, by name. Cheap to clone; the lock is never held across an await.
 #[derive(Clone, Default)]
 pub struct Registry {
-    /// The channel between agents, which is no part of the configuration and no platform.
-    agents: Arc<OnceLock<Instance>>,
+    /// The channel between agents, which is no part of the configuration and no platform. It reaches
+    /// everything that holds a registry, so it is kept elsewhere: else nothing of it would ever go.
+    agents: Arc<OnceLock<Weak<Instance>>>,
     instances: Arc<RwLock<HashMap<ChannelName, Instance>>>,
 }
 
@@ -66,16 +67,17 @@ impl Registry {
         self.write().remove(name)
     }
 
-    /// Takes in the channel between agents; the first one stays.
-    pub fn connect_agents(&self, instance: Instance) {
+    /// Takes in the channel between agents for as long as it is kept; the first one stays.
+    pub fn connect_agents(&self, instance: &Arc<Instance>) {
         // silent: there is one already
-        let _there = self.agents.set(instance).is_err();
+        let _there = self.agents.set(Arc::downgrade(instance)).is_err();
     }
 
     /// The instance of this name.
     pub fn get(&self, name: &ChannelName) -> Option<Instance> {
         if name.as_str() == agents::CHANNEL {
-            return self.agents.get().cloned();
+            let agents = self.agents.get()?.upgrade()?;
+            return Some(Instance::clone(&agents));
         }
         self.instances
             .read()

@@ -39,8 +39,16 @@ impl Wall {
     /// A time that has come, as far as can be told: the clock's, less what it was set ahead. It may be
     /// early: while a machine sleeps only its clock goes on.
     pub fn surely(&self) -> Timestamp {
-        let now = self.base.now();
+        // It may have been set since the last look.
+        let now = self.base.now().min(self.should_be());
         now.saturating_sub(self.ahead).unwrap_or(Timestamp::MIN)
+    }
+
+    /// What the clock says unless it was set since the last look.
+    fn should_be(&self) -> Timestamp {
+        let (seen, at) = self.seen;
+        let went_by = self.base.mono().saturating_duration_since(at);
+        seen.saturating_add(went_by).unwrap_or(seen)
     }
 
     /// Looks at the clock. If it was set back since it was last looked at, plans are made up for it;
@@ -48,9 +56,7 @@ impl Wall {
     /// the same again.
     pub async fn look(&mut self) -> Result<Vec<SessionId>, StoreError> {
         let (now, mono) = (self.base.now(), self.base.mono());
-        let (seen, at) = self.seen;
-        let went_by = mono.saturating_duration_since(at);
-        let should_be = seen.saturating_add(went_by).unwrap_or(seen);
+        let should_be = self.should_be();
         let mut distrusted = Vec::new();
         let set = now.duration_since(should_be);
         if should_be > now.saturating_add(TOLERANCE).unwrap_or(now) {

@@ -7,7 +7,7 @@ use anchorhold_core::{
     ids::{ChannelName, InstallId},
     turn_failure::Patience,
 };
-use anchorhold_runner::lifecycle::{Lifecycle, LifecycleConfig, LifecycleParts, SandboxOwner};
+use anchorhold_runner::lifecycle::{Lifecycle, LifecycleParts, SandboxOwner};
 use anchorhold_store::{
     Pace, Store,
     trace::{About, Event},
@@ -24,6 +24,7 @@ use crate::{
         inside::{self, Inside, Rings},
     },
     agents::Agents,
+    app::lifecycle,
     app::{
         Options, RunError, World, runner_binary,
         runtimes::{self, Runtimes},
@@ -62,10 +63,6 @@ use crate::{
     wall::Wall,
 };
 
-/// How often the lifecycle looks without being told to while somebody waits for a sandbox,
-const LIFECYCLE_TICK: Duration = Duration::from_secs(1);
-/// and while nobody does.
-const LIFECYCLE_REST: Duration = Duration::from_secs(10);
 /// So many failures of a provider that may be over the next time are waited for: with growing waits,
 /// some ten minutes.
 const PROVIDER_TRIES: u32 = 10;
@@ -91,6 +88,8 @@ pub(crate) struct Graph {
     /// Watches the channels.
     pub(crate) liveness: Arc<Liveness>,
     around: Surroundings,
+    /// The channel between agents: it is kept here and nowhere else.
+    _agents: Arc<Instance>,
     sandboxes: Arc<Sandboxes>,
     /// Writes the sessions' files.
     pub(crate) feed: Feed,
@@ -251,13 +250,7 @@ impl Graph {
         let sweep_nudge = Arc::new(Notify::new());
         let below = (pull.clone(), feed.clone());
         let settle = Settle::new(base.clone(), below, Arc::clone(&sweep_nudge));
-        let numbers = LifecycleConfig {
-            install: fixed.install,
-            limit: usize::try_from(config.host.max_sandboxes).unwrap_or(usize::MAX),
-            tick: LIFECYCLE_TICK,
-            rest: LIFECYCLE_REST,
-            stop_grace: config.host.stop_grace,
-        };
+        let numbers = lifecycle::numbers(config, fixed.install);
         let broker = broker::start(&base, &tasks, &stages);
         let below = (pull, deliver.clone(), settle, feed.clone(), broker);
         let sandboxes = Sandboxes::new(base.clone(), fixed, below, tasks.clone());
@@ -274,6 +267,8 @@ impl Graph {
         let lifecycle = Lifecycle::start(numbers, parts);
         let wake = Wake::new(base.clone(), lifecycle.clone());
         let (below, files) = ((&lifecycle, &sandboxes), (&journal, &feed));
+        let agents = Agents::new(base.clone(), journal.clone(), wake.clone());
+        let agents = agents.connect(&registry);
         let (ingest, beside) = way_in(&base, &registry, (&deliver, &wake), below, files);
         let graph = Self {
             liveness: Liveness::new(base.clone(), registry.clone(), deliver.clone()),
@@ -285,6 +280,7 @@ impl Graph {
             sweep_nudge,
             rules: Rules::new(config),
             around,
+            _agents: agents,
             sandboxes,
             feed,
             channel_tasks: TaskTracker::new(),
@@ -459,8 +455,6 @@ fn way_in(
     (lifecycle, sandboxes): (&Lifecycle, &Arc<Sandboxes>),
     (journal, feed): (&Journal, &Feed),
 ) -> (Arc<Ingest>, (Admin, Ends, Tasks)) {
-    let agents = Agents::new(base.clone(), journal.clone(), wake.clone());
-    registry.connect_agents(agents.instance());
     let sessions = Sessions::new(
         base.clone(),
         lifecycle.clone(),

@@ -28,7 +28,7 @@ async fn during(bench: &Bench, held: &Arc<Held>, host: impl AsyncFnOnce()) {
         host().await;
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(runner.run(&stop), host);
+    let (ended, ()) = tokio::join!(Box::pin(runner.run(&stop)), host);
     assert_eq!(ended.unwrap(), Ended::Told);
 }
 
@@ -72,7 +72,7 @@ async fn without_a_bell_a_stop_is_noticed_too() {
         stop.cancel();
         pulled
     };
-    let (ended, pulled) = tokio::join!(runner.run(&stop), host);
+    let (ended, pulled) = tokio::join!(Box::pin(runner.run(&stop)), host);
     assert_eq!(ended.unwrap(), Ended::Told);
     assert_eq!(states(&pulled), [(2, Stopped), (4, Done)]);
 }
@@ -90,7 +90,7 @@ async fn a_stop_ends_what_hangs() {
         stop.cancel();
         pulled
     };
-    let (ended, pulled) = tokio::join!(runner.run(&stop), host);
+    let (ended, pulled) = tokio::join!(Box::pin(runner.run(&stop)), host);
     assert_eq!(ended.unwrap(), Ended::Told);
     assert_eq!(states(&pulled), [(2, Stopped), (4, Done)]);
 }

@@ -23,7 +23,7 @@ async fn during(bench: &Bench, asking: &Arc<Asking>, host: impl AsyncFnOnce(&Can
         host(&stop).await;
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(runner.run(&stop), host);
+    let (ended, ()) = tokio::join!(Box::pin(runner.run(&stop)), host);
     assert_eq!(ended.unwrap(), Ended::Told);
 }
 
@@ -216,7 +216,7 @@ async fn the_offline_agent_listens() {
         stop.cancel();
         pulled
     };
-    let (ended, pulled) = tokio::join!(runner.run(&stop), host);
+    let (ended, pulled) = tokio::join!(Box::pin(runner.run(&stop)), host);
     assert_eq!(ended.unwrap(), Ended::Told);
     assert_eq!(states(&pulled), done(&[2, 4]));
     assert_eq!(

@@ -90,7 +90,7 @@ fn check_line(section: &str, line: &str, expect: &str) {
 }
 
 #[test]
-fn a_full_configuration_is_read_to_the_last_key() {
+fn the_host_of_a_full_configuration_is_read_to_the_last_key() {
     let config = read(FULL).unwrap();
     assert_eq!(
         config.host,
@@ -103,6 +103,11 @@ fn a_full_configuration_is_read_to_the_last_key() {
             provider_patience: Duration::from_hours(2),
         }
     );
+}
+
+#[test]
+fn a_full_configuration_is_read_to_the_last_key() {
+    let config = read(FULL).unwrap();
     let settings = "bot_token = \"env:WORK_TOKEN\"\nproxy.port = 8080\n";
     assert_eq!(
         config.channels,
