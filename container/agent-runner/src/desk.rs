@@ -155,7 +155,7 @@ impl Desk {
 
     /// Waits for the answer to question `seq`, which was asked at `place`; `None` if there is none
     /// within `patience`, or `seq` ends otherwise than sent. Cancel-safe: an answer that nobody took
-    /// is not lost, see [`Self::unread`].
+    /// is not lost, but still there when the turn ends.
     pub async fn answer(&self, seq: Seq, place: String, patience: Duration) -> Answered {
         let question = Question {
             place,

@@ -153,7 +153,13 @@ pub(crate) async fn a_task_that_is_due_while_no_host_runs_is_done_once(wall: Wal
     let shown = until_run(&place, "soon", 1).await;
     assert_eq!(shown["last"], "done");
     let mut person = place.person("work").await;
-    let heard = person.hears(1).await;
+    let mut heard = person.hears(1).await;
+    // That it is planned is said once more where the host died before it was acknowledged.
+    let planned = |line: &String| line.contains("is planned");
+    if heard.iter().any(planned) {
+        heard = person.hears(2).await;
+        heard.retain(|line| !planned(line));
+    }
     assert_eq!(heard, ["agent: task soon, run 1: “look”"]);
     place.stop().await;
 }
