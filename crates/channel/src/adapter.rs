@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     caps::ChannelCaps, cursor::Cursor, error::ChannelError, health::HealthReporter, inbox::Inbox,
+    talk::Talk,
 };
 
 /// One configured account on one platform. The crate documentation has the whole contract.
@@ -40,6 +41,13 @@ pub trait ChannelAdapter: Send + Sync + 'static {
     /// it can be asked again; the same holds when the future is dropped. `Permanent` where the
     /// platform has no such chats, or not with this person.
     async fn open_direct(&self, person: &Handle) -> Result<ChatId, ChannelError>;
+
+    /// Lets a person make sure, face to face with the operator, that the bot's keys are its own. Never
+    /// while `run` runs, here or in another process. `Permanent` where the platform has no such thing.
+    async fn verify(&self, _operator: &dyn Talk) -> Result<(), ChannelError> {
+        let reason = "this platform has no keys that people could verify".to_owned();
+        Err(ChannelError::Permanent { reason })
+    }
 }
 
 /// What one `run` works with.

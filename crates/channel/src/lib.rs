@@ -68,6 +68,7 @@ pub mod fit;
 pub mod health;
 pub mod inbox;
 pub mod secret;
+pub mod talk;
 
 pub use crate::{
     adapter::{BotIdentity, ChannelAdapter, ChannelContext, PartKey, Sent},
@@ -78,4 +79,5 @@ pub use crate::{
     health::{Connection, Health, HealthReporter, HealthView, Observed},
     inbox::{Accepted, Answered, Inbox, Intake},
     secret::{Secret, SecretRef, SecretSource},
+    talk::Talk,
 };
