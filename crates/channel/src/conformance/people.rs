@@ -146,16 +146,20 @@ pub(super) async fn a_reaction_is_known_as_one(harness: &dyn ConformanceHarness)
 pub(super) async fn files_arrive_with_their_message(harness: &dyn ConformanceHarness) -> Ended {
     let bench = Bench::start(harness).await?;
     bench.arrive(Chat::One).await?;
-    let files = [file("notes.txt", b"first"), file("more.txt", b"second")];
-    let shared = harness
-        .share(Chat::One, "m1", "both of them", &files)
-        .await?;
+    let both = [file("notes.txt", b"first"), file("more.txt", b"second")];
+    let mut files = both.as_slice();
+    let mut shared = harness.share(Chat::One, "m1", "have a look", files).await?;
+    if shared == Did::NotHere {
+        // There are platforms whose messages have one file each.
+        files = &both[..1];
+        shared = harness.share(Chat::One, "m1", "have a look", files).await?;
+    }
     if shared == Did::NotHere {
         bench.stop().await?;
         return Ok(Outcome::Skipped("nobody can send files"));
     }
     let event = last(&bench, 1).await?;
-    check(event.text == "both of them", "the words got lost")?;
+    check(event.text == "have a look", "the words got lost")?;
     let came = event.attachments.into_iter().map(|came| OutboundFile {
         name: came.name,
         content: came.content,
