@@ -18,6 +18,7 @@ use crate::{
     binaries::{self, Profile},
     debian,
     output::{self, Console},
+    synapse,
     workspace::{Package, Workspace},
 };
 
@@ -67,6 +68,7 @@ fn channels(workspace: &Workspace) -> Vec<&Package> {
 
 fn write_table(workspace: &Workspace, console: &Console, check: bool) -> Result<String> {
     let sh = workspace.shell()?;
+    synapse::ensure(workspace, console)?;
     let mut columns = Vec::new();
     for package in channels(workspace) {
         let name = &package.name;

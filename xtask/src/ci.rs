@@ -19,7 +19,7 @@ use crate::{
     machine::Interrupts,
     nextest::{self, Counts, Outcome},
     output::Console,
-    tidy,
+    synapse, tidy,
     workspace::Workspace,
 };
 
@@ -104,6 +104,7 @@ fn machine(workspace: &Workspace, console: &Console) -> Result<String> {
     debian::ensure(&sh, console, debian::TO_RUN)?;
     nextest::ensure(&sh, console)?;
     checks::ensure_deny(&sh, console)?;
+    synapse::ensure(workspace, console)?;
     Ok(String::new())
 }
 

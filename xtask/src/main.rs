@@ -24,6 +24,8 @@ mod image;
 mod machine;
 mod nextest;
 mod output;
+mod python;
+mod synapse;
 mod tidy;
 mod up;
 mod workspace;
@@ -59,6 +61,8 @@ enum Command {
     Channels(channels::Options),
     /// Make the image that agents run in.
     Image(image::Options),
+    /// Install the homeserver that tests talk to.
+    Synapse,
     /// Check the rules that no compiler knows.
     Tidy,
 }
@@ -85,6 +89,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Crash(options) => crash::run(&workspace, &console, &options),
         Command::Bench(options) => bench::run(&workspace, &console, &options),
         Command::Image(options) => image::run(&workspace, &console, &options),
+        Command::Synapse => synapse::run(&workspace, &console),
         Command::Tidy => tidy::run(&workspace, &console),
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use xshell::cmd;
 
-use crate::{channels::PREFIX, output::Console, workspace::Workspace};
+use crate::{channels::PREFIX, output::Console, python, workspace::Workspace};
 
 /// What runs a client, by the ending of its file.
 #[derive(Clone, Copy)]
@@ -100,26 +100,26 @@ fn environment(
     let needs = first
         .strip_prefix(language.needs())
         .context("the client does not say what it needs")?;
-    let place = workspace.target.join("xtask/clients").join(name);
+    let place = format!("clients/{name}");
+    match language {
+        Language::Python => python::with(workspace, console, &place, needs),
+        Language::JavaScript => node(workspace, console, &place, needs),
+    }
+}
+
+/// A folder that has these packages of npm, made once.
+fn node(workspace: &Workspace, console: &Console, place: &str, needs: &str) -> Result<PathBuf> {
+    let place = workspace.target.join("xtask").join(place);
     let done = place.join("needs");
     if fs::read_to_string(&done).is_ok_and(|had| had == needs) {
         return Ok(place);
     }
     let sh = workspace.shell()?;
     let needs_each = needs.split_whitespace();
-    match language {
-        Language::Python => {
-            let python = place.join("bin/python");
-            console.run(cmd!(sh, "python3 -m venv --clear {place}"))?;
-            console.run(cmd!(sh, "{python} -m pip install --quiet {needs_each...}"))?;
-        }
-        Language::JavaScript => {
-            console.run(cmd!(
-                sh,
-                "npm install --silent --no-audit --no-fund --ignore-scripts --prefix {place} {needs_each...}"
-            ))?;
-        }
-    }
+    console.run(cmd!(
+        sh,
+        "npm install --silent --no-audit --no-fund --ignore-scripts --prefix {place} {needs_each...}"
+    ))?;
     fs::write(&done, needs)?;
     Ok(place)
 }
