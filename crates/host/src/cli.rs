@@ -34,6 +34,10 @@ const EXIT_USAGE: u8 = render::EXIT_USAGE;
 /// There is no host to talk to.
 const EXIT_UNAVAILABLE: u8 = render::EXIT_UNAVAILABLE;
 
+/// What is logged where nobody says what. Libraries are silent: they speak in their own words, which may
+/// be those of people.
+const LOGGED: &str = "anchorhold=info";
+
 /// One command line.
 ///
 /// What is known when this is compiled is derived (`Own`); the catalog's commands stand beside it.
@@ -127,7 +131,7 @@ enum ConfigCommand {
 pub struct Environment {
     /// The container engine's address.
     pub docker_host: Option<String>,
-    /// What is logged, e.g. `info,anchorhold_host=debug`.
+    /// What is logged, e.g. `anchorhold=info,anchorhold_host=debug`.
     pub log: Option<String>,
 }
 
@@ -305,8 +309,8 @@ pub fn code_of(failure: &anyhow::Error) -> ExitCode {
 
 /// Logs go to standard error: compact for people, JSON where it is asked for.
 fn start_logs(filter: Option<&str>, json: bool) {
-    let filter = EnvFilter::try_new(filter.unwrap_or("info"))
-        .unwrap_or_else(|_not_a_filter| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(filter.unwrap_or(LOGGED))
+        .unwrap_or_else(|_not_a_filter| EnvFilter::new(LOGGED));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
