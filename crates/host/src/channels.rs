@@ -28,6 +28,12 @@ pub fn compiled() -> Vec<Compiled> {
             // Anybody who shares a server with a bot can write to it.
             unknown_senders: UnknownSenderPolicy::Strict,
         },
+        #[cfg(feature = "matrix")]
+        Compiled {
+            factory: anchorhold_channel_matrix::FACTORY,
+            // Anybody who is in a room with it can write to it.
+            unknown_senders: UnknownSenderPolicy::Strict,
+        },
         #[cfg(feature = "slack")]
         Compiled {
             factory: anchorhold_channel_slack::FACTORY,

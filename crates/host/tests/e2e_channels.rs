@@ -15,9 +15,16 @@
 mod discord;
 #[path = "e2e_channels/harness.rs"]
 mod harness;
+#[cfg(feature = "matrix")]
+#[path = "e2e_channels/matrix.rs"]
+mod matrix;
 #[cfg(feature = "slack")]
 #[path = "e2e_channels/slack.rs"]
 mod slack;
+#[cfg(feature = "matrix")]
+#[expect(dead_code, reason = "the adapter's own tests use more of it")]
+#[path = "../../channel-matrix/src/tests/synapse.rs"]
+mod synapse;
 #[cfg(feature = "telegram")]
 #[path = "e2e_channels/telegram.rs"]
 mod telegram;

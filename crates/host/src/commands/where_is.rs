@@ -97,7 +97,7 @@ fn heard(hearing: &Hearing, claims: &[(SessionId, Claim)], called: &str) -> Stri
         .said
         .iter()
         .map(answer)
-        .fold(said, |said, answer| said + &answer)
+        .fold(said, |said, answer| said + answer.as_str())
 }
 
 fn answer(said: &Said) -> String {
