@@ -54,13 +54,15 @@ pub(crate) const TO_COUNT_SYNCS: &[Need] = &[Need {
     why: "counts the fsyncs of the running programs",
 }];
 
-/// Clients of chat platforms that others wrote.
+/// What others wrote in Python: clients of chat platforms, and a homeserver.
+pub(crate) const TO_RUN_PYTHON: &[Need] = &[Need {
+    probe: "python3",
+    package: "python3-venv",
+    why: "runs clients and servers that are written in Python",
+}];
+
+/// Clients of chat platforms that others wrote in JavaScript.
 pub(crate) const TO_TRY_CLIENTS: &[Need] = &[
-    Need {
-        probe: "python3",
-        package: "python3-venv",
-        why: "runs clients that are written in Python",
-    },
     Need {
         probe: "node",
         package: "nodejs",

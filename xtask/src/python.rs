@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::Result;
 use xshell::cmd;
 
-use crate::{output::Console, workspace::Workspace};
+use crate::{debian, output::Console, workspace::Workspace};
 
 /// A virtual environment with these packages, made once at this place.
 pub(crate) fn with(
@@ -20,6 +20,7 @@ pub(crate) fn with(
         return Ok(place);
     }
     let sh = workspace.shell()?;
+    debian::ensure(&sh, console, debian::TO_RUN_PYTHON)?;
     console.run(cmd!(sh, "python3 -m venv --clear {place}"))?;
     let needs_each = needs.split_whitespace();
     console.run(cmd!(sh, "{python} -m pip install --quiet {needs_each...}"))?;
