@@ -255,7 +255,7 @@ fn forge(path: &Utf8Path, entries: &[(EntryType, &str, &str)]) {
         header.set_cksum();
         tar.append(&header, &content[..len]).unwrap();
         if note {
-            lines += &line(told, size, &hash(content), name.as_ref());
+            lines += line(told, size, &hash(content), name.as_ref()).as_str();
             lines += "\n";
         }
     };

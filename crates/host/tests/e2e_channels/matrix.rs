@@ -1,9 +1,6 @@
 //! Matrix, on a homeserver that others wrote.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use anchorhold_channel::{
     ChannelAdapter, ChannelContext, Cursor, CursorStore, FactoryContext, Inbox, Intake,
@@ -19,6 +16,7 @@ use anchorhold_core::{
 use camino::Utf8Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -28,6 +26,8 @@ use crate::{
     harness::{PATIENCE, Place},
     synapse::{Account, PASSWORD, Synapse},
 };
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The bot on a running host, and a person in a direct chat with it.
 struct Scene {
@@ -96,18 +96,19 @@ impl Scene {
 
     /// Waits until the bot has said something of which this holds, and gives it.
     async fn hears(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(event) = self.said().await.into_iter().find(|event| is(event)) {
-                return event;
+        let look = async {
+            loop {
+                let found = self.said().await.into_iter().find(|event| is(event));
+                if let Some(event) = found {
+                    return event;
+                }
+                time::sleep(LOOK_AGAIN).await;
             }
-            assert!(
-                Instant::now() < until,
-                "never came: {what}\n{}",
-                self.place.log()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
+        let heard = time::timeout(PATIENCE, look).await;
+        heard.unwrap_or_else(|elapsed| {
+            panic!("never came ({elapsed}): {what}\n{}", self.place.log())
+        })
     }
 
     async fn hears_words(&self, words: &str) -> Value {
@@ -170,19 +171,21 @@ async fn a_thread_a_question_and_a_long_answer_go_the_whole_way() {
     scene.hears_words(": no").await;
 
     scene.say("5", text("!big 30000")).await;
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let said = scene.said().await;
-        let digits = said
-            .iter()
-            .filter_map(|event| event["content"]["body"].as_str());
-        let digits: usize = digits.filter(|body| body.len() > 1_000).map(str::len).sum();
-        if digits == 30_000 {
-            break;
+    let look = async {
+        loop {
+            let said = scene.said().await;
+            let bodies = said
+                .iter()
+                .filter_map(|event| event["content"]["body"].as_str());
+            let digits: usize = bodies.filter(|body| body.len() > 1_000).map(str::len).sum();
+            if digits == 30_000 {
+                return;
+            }
+            time::sleep(LOOK_AGAIN).await;
         }
-        assert!(Instant::now() < until, "{digits} digits came");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    };
+    let came = time::timeout(PATIENCE, look).await;
+    came.expect("thirty thousand digits come");
     scene.place.stop().await;
 }
 
@@ -299,16 +302,18 @@ async fn an_encrypted_chat_stays_one_over_a_restart() {
     let mut scene = start().await;
     let client = Client::start(&scene).await;
     let path = format!("rooms/{}/joined_members", client.chat);
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let token = Some(scene.ann.token.as_str());
-        let members = scene.synapse.call("GET", &path, token, Value::Null).await;
-        if members["joined"].get(&scene.bot.user).is_some() {
-            break;
+    let joined = async {
+        loop {
+            let token = Some(scene.ann.token.as_str());
+            let members = scene.synapse.call("GET", &path, token, Value::Null).await;
+            if members["joined"].get(&scene.bot.user).is_some() {
+                return;
+            }
+            time::sleep(LOOK_AGAIN).await;
         }
-        assert!(Instant::now() < until, "{members}\n{}", scene.place.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    };
+    let joined = time::timeout(PATIENCE, joined).await;
+    joined.unwrap_or_else(|elapsed| panic!("nobody joined ({elapsed})\n{}", scene.place.log()));
     client.say("a secret", 1).await;
     client.hears(&["You wrote: “a secret”"], &scene.place).await;
     scene.place.stop().await;
