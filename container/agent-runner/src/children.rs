@@ -5,8 +5,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::process::{WaitOptions, wait};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::{Pid, WaitOptions, kill_process_group, wait};
+use tokio::{
+    process::Child,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use crate::Error;
 
@@ -42,6 +45,28 @@ impl Children {
             let Ok(Some(_buried)) = wait(WaitOptions::NOHANG) else {
                 return;
             };
+        }
+    }
+}
+
+/// A process group; dropping it kills the group.
+#[derive(Debug)]
+pub(crate) struct Group(Option<Pid>);
+
+impl Group {
+    /// The group of a child that was started as the first of one.
+    pub(crate) fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0
+            && let Err(error) = kill_process_group(group, rustix::process::Signal::KILL)
+        {
+            tracing::debug!(%error, "process group is gone already");
         }
     }
 }

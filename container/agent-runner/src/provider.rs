@@ -14,6 +14,7 @@ mod harness;
 mod kept;
 mod model;
 mod pipe;
+mod pulse;
 mod responses;
 mod waits;
 

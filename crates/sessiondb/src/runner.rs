@@ -194,24 +194,18 @@ impl RunnerSide {
             .outbound
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(&failed)?;
-        // Inside the transaction, so that no other writer can take the same number.
-        let own: i64 = transaction
-            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                row.get(0)
-            })
-            .map_err(&failed)?;
-        let mut highest = own.max(highest_in).max(floor.out);
+        let mut highest = highest_in.max(floor.out);
         let mut said = Vec::with_capacity(finish.emit.len());
         for emit in &finish.emit {
-            let seq = Seq::agent_after(highest);
-            highest = seq.get();
-            let row = Emit {
-                in_reply_to: emit.in_reply_to,
-                op: place_files(&outbox, seq, emit)?,
-                files: Vec::new(),
-                to: emit.to.clone(),
+            let row = Said {
+                emit,
+                awaited: false,
+                at: now,
             };
-            insert_emit(&transaction, seq, &row, false, now)?.map_err(&failed)?;
+            let seq = row
+                .insert(&transaction, &outbox, highest)?
+                .map_err(&failed)?;
+            highest = seq.get();
             said.push(seq);
         }
         let ended = highest_end(&transaction)
@@ -273,7 +267,7 @@ impl RunnerSide {
 }
 
 /// Writes the files of one message into its own folder and names them in the operation.
-pub(crate) fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Outbound, Error> {
+fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Outbound, Error> {
     let mut op = emit.op.clone();
     let Outbound::Post { files, .. } = &mut op else {
         return Ok(op);
@@ -291,27 +285,50 @@ pub(crate) fn place_files(outbox: &Utf8Path, seq: Seq, emit: &Emit) -> Result<Ou
     Ok(op)
 }
 
-pub(crate) fn insert_emit(
-    transaction: &Transaction<'_>,
-    seq: Seq,
-    emit: &Emit,
-    awaited: bool,
-    now: Timestamp,
-) -> Result<Result<(), rusqlite::Error>, Error> {
-    let encoded = Envelope::of(emit, awaited).encode()?;
-    let done = transaction.execute(
-        "INSERT INTO messages (seq, in_reply_to, kind, version, payload, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            seq.get(),
-            emit.in_reply_to.map(Seq::get),
-            encoded.kind,
-            encoded.version,
-            encoded.payload,
-            now.as_millisecond()
-        ],
-    );
-    Ok(done.map(|_rows| ()))
+/// One thing that is about to be said.
+pub(crate) struct Said<'a> {
+    pub(crate) emit: &'a Emit,
+    /// Is it waited for what becomes of it?
+    pub(crate) awaited: bool,
+    pub(crate) at: Timestamp,
+}
+
+impl Said<'_> {
+    /// Puts its files into the outbox and its row into the file, under the first number above `highest`
+    /// and above everything said before. That is found inside the transaction, so that no other writer
+    /// can take the same one.
+    pub(crate) fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        outbox: &Utf8Path,
+        highest: i64,
+    ) -> Result<Result<Seq, rusqlite::Error>, Error> {
+        let own = transaction.query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
+            row.get::<_, i64>(0)
+        });
+        let seq = match own {
+            Ok(own) => Seq::agent_after(own.max(highest)),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let row = Emit {
+            op: place_files(outbox, seq, self.emit)?,
+            ..self.emit.without_files()
+        };
+        let encoded = Envelope::of(&row, self.awaited).encode()?;
+        let done = transaction.execute(
+            "INSERT INTO messages (seq, in_reply_to, kind, version, payload, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                seq.get(),
+                row.in_reply_to.map(Seq::get),
+                encoded.kind,
+                encoded.version,
+                encoded.payload,
+                self.at.as_millisecond()
+            ],
+        );
+        Ok(done.map(|_rows| seq))
+    }
 }
 
 fn highest_end(outbound: &Connection) -> Result<i64, rusqlite::Error> {

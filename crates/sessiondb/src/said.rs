@@ -9,7 +9,7 @@ use crate::{
     layout::{INBOUND, OUTBOX},
     offer::{ROW, read_row},
     requests,
-    runner::{insert_emit, place_files},
+    runner::Said,
 };
 
 impl RunnerSide {
@@ -26,20 +26,14 @@ impl RunnerSide {
             .outbound
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(&failed)?;
-        let own: i64 = transaction
-            .query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| {
-                row.get(0)
-            })
-            .map_err(&failed)?;
-        let seq = Seq::agent_after(own.max(floor));
-        let op = place_files(&outbox, seq, emit)?;
-        let row = Emit {
-            in_reply_to: emit.in_reply_to,
-            op,
-            files: Vec::new(),
-            to: emit.to.clone(),
+        let said = Said {
+            emit,
+            awaited: true,
+            at: now,
         };
-        insert_emit(&transaction, seq, &row, true, now)?.map_err(&failed)?;
+        let seq = said
+            .insert(&transaction, &outbox, floor)?
+            .map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         Ok(seq)
     }

@@ -46,7 +46,7 @@ const CONTENT_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 const CONNECTIONS_LIMIT: usize = 32;
 /// After the system refused a connection.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// What is of one connection, and the placeholder of a key.
+/// What belongs to one connection, and what stands where a key would.
 const OWN_HEADERS: [HeaderName; 5] = [
     AUTHORIZATION,
     CONNECTION,

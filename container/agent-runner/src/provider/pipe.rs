@@ -9,7 +9,6 @@ use std::{
 
 use camino::Utf8Path;
 use futures_util::StreamExt;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +20,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::provider::TurnIo;
+use crate::{children::Group, provider::TurnIo};
 
 /// How long a child may take to end once it is told to.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -35,7 +34,8 @@ const ERRORS_LIMIT_BYTES: usize = 2048;
 /// The pipes of a running child.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    group: Option<Pid>,
+    /// Killed with the pipe: a child that its turn has left must not spend on.
+    group: Option<Group>,
     /// Closed once it is to end.
     input: Option<ChildStdin>,
     output: FramedRead<ChildStdout, LinesCodec>,
@@ -74,7 +74,7 @@ impl Pipe {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = Group::of(&child);
         let piped = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = piped else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -83,7 +83,7 @@ impl Pipe {
         tasks.spawn(keep_end(errors, Arc::clone(&kept)));
         let codec = LinesCodec::new_with_max_length(LINE_LIMIT_BYTES);
         Ok(Self {
-            group: id.and_then(Pid::from_raw),
+            group: Some(group),
             input: Some(input),
             output: FramedRead::new(output, codec),
             errors: kept,
@@ -138,11 +138,7 @@ impl Pipe {
             return;
         }
         tracing::warn!("harness does not end and is killed");
-        if let Some(group) = self.group
-            && let Err(error) = kill_process_group(group, Signal::KILL)
-        {
-            tracing::debug!(%error, "process group is gone already");
-        }
+        self.group = None;
     }
 }
 

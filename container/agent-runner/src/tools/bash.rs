@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use tokio::{
     net::unix::pipe::Receiver,
@@ -16,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    children::Group,
     provider::TurnIo,
     tools::{ToolError, Tools},
 };
@@ -120,26 +120,6 @@ pub(super) async fn run(
         .read_now(&pipe, PIPE_READS_LIMIT)
         .map_err(failed("read the output"))?;
     Ok(Ran { output, status })
-}
-
-/// A command's process group; dropping it kills the group.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0
-            && let Err(error) = kill_process_group(group, Signal::KILL)
-        {
-            tracing::debug!(%error, "process group is gone already");
-        }
-    }
 }
 
 /// Output and errors go to the same pipe, so that they stay in order.

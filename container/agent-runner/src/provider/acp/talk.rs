@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use anchorhold_core::turn_failure::{FailureClass, InTurn, Mended, in_turn};
 use anchorhold_sessiondb::InboundRow;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
     provider::{
@@ -22,15 +22,12 @@ use crate::{
             prompt,
             work::{AGAIN_LIMIT, AGAIN_WAIT, SAY_SOMETHING},
         },
+        pulse::{Pulse, TOOL_TIME},
     },
     report,
     way_out::SILENCE,
 };
 
-/// How long a tool may run without a word.
-const TOOL_TIME: Duration = Duration::from_mins(12);
-/// Signs of life are no more frequent than this.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// The most prompts of one turn.
 const ROUNDS_LIMIT: u32 = 200;
 
@@ -45,7 +42,7 @@ pub(super) struct Talk<'a> {
     answers: Answers,
     has_acted: bool,
     said: String,
-    beat: Instant,
+    pulse: Pulse,
 }
 
 impl<'a> Talk<'a> {
@@ -57,7 +54,7 @@ impl<'a> Talk<'a> {
             answers: Answers::default(),
             has_acted: false,
             said: String::new(),
-            beat: Instant::now(),
+            pulse: Pulse::begin(),
         }
     }
 
@@ -163,7 +160,7 @@ impl<'a> Talk<'a> {
                 biased;
                 line = self.agent.next() => line,
                 () = self.open.active() => {
-                    self.beat();
+                    self.pulse.beat(self.io, self.has_acted);
                     continue;
                 }
             };
@@ -173,7 +170,7 @@ impl<'a> Talk<'a> {
                     "the agent has ended: {errors}"
                 )));
             };
-            self.beat();
+            self.pulse.beat(self.io, self.has_acted);
             match protocol::read(&line) {
                 Event::Answer { call, answer } if call == number => return Ok(answer),
                 Event::Words(words) => self.said.push_str(&words),
@@ -222,17 +219,6 @@ impl<'a> Talk<'a> {
             Some(failure) => failure,
             None => Failure::transient(&refused.text),
         }
-    }
-
-    /// Shows that the agent lives.
-    fn beat(&mut self) {
-        if self.beat.elapsed() < BEAT_EVERY {
-            return;
-        }
-        self.beat = Instant::now();
-        // Another tool may still run, or be called without a word.
-        let quiet = if self.has_acted { TOOL_TIME } else { SILENCE };
-        self.io.progress(Some(quiet));
     }
 }
 

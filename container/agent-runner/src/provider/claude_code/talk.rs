@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, pin::pin, time::Duration};
 
 use anchorhold_core::turn_failure::{FailureClass, InTurn, Mended, in_turn};
 use anchorhold_sessiondb::InboundRow;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
@@ -23,15 +23,12 @@ use crate::{
             prompt,
             work::{AGAIN_LIMIT, AGAIN_WAIT, SAY_SOMETHING},
         },
+        pulse::{Pulse, TOOL_TIME},
     },
     report,
     way_out::SILENCE,
 };
 
-/// How long a tool may run without a word: longer than the program lets one.
-const TOOL_TIME: Duration = Duration::from_mins(12);
-/// Signs of life are no more frequent than this.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// How long follow-ups are waited for; then they are asked for again.
 const FOLLOW_UP_TIME: Duration = Duration::from_hours(1);
 /// The most times that a turn is told something by us.
@@ -56,7 +53,7 @@ pub(super) struct Talk<'a> {
     nudged: bool,
     said: String,
     tries: u32,
-    beat: Instant,
+    pulse: Pulse,
 }
 
 /// What the child has said of what it does.
@@ -92,7 +89,7 @@ impl<'a> Talk<'a> {
             nudged: false,
             said: String::new(),
             tries: 0,
-            beat: Instant::now(),
+            pulse: Pulse::begin(),
         }
     }
 
@@ -112,7 +109,7 @@ impl<'a> Talk<'a> {
                     () = self.open.active() => Next::Active,
                 };
                 match next {
-                    Next::Active => self.beat(),
+                    Next::Active => self.pulse.beat(self.io, self.has_acted),
                     Next::Rows(rows) if rows.is_empty() => listens = false,
                     Next::Rows(rows) => {
                         self.tell(rows).await?;
@@ -190,7 +187,7 @@ impl<'a> Talk<'a> {
                 "claude code has ended: {errors}"
             )));
         };
-        self.beat();
+        self.pulse.beat(self.io, self.has_acted);
         match event {
             Event::Begins => self.seen.begun = true,
             Event::Heard { uuid } => self.heard(&uuid),
@@ -310,17 +307,6 @@ impl<'a> Talk<'a> {
             Some(failure) => failure,
             None => Failure::transient(&ended.text),
         }
-    }
-
-    /// Shows that the child lives.
-    fn beat(&mut self) {
-        if self.beat.elapsed() < BEAT_EVERY {
-            return;
-        }
-        self.beat = Instant::now();
-        // Another tool may still run, or be called without a word.
-        let quiet = if self.has_acted { TOOL_TIME } else { SILENCE };
-        self.io.progress(Some(quiet));
     }
 }
 
